@@ -1,1 +1,3 @@
+//! The command `nngpu`.
+
 fn main() {}

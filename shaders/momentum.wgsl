@@ -1,0 +1,44 @@
+// g = dw + weight_decay * w
+// velocity = momentum * velocity + (1 - dampening) * g
+// w -= learning_rate * (velocity, or g + momentum * velocity with Nesterov's form)
+// dw, velocity and w are [1, 4 quads]; settings is [1, 5]: learning rate, momentum, dampening,
+// weight decay, and 1 for Nesterov's form. One invocation per four elements.
+// Source: MLX, python/mlx/optimizers/optimizers.py, SGD. The velocity starts at 0.
+
+struct Params {
+  dw: View,
+  settings: View,
+  velocity: View,
+  w: View,
+  quads: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> dw: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> settings: array<f32>;
+@group(0) @binding(3) var<storage, read_write> velocity: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> w: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let i = fold(workgroup, workgroups) * 64u + local;
+  if i >= params.quads {
+    return;
+  }
+  let model = workgroup.z;
+  let learning_rate = settings[at(params.settings, model, 0u, 0u)];
+  let momentum = settings[at(params.settings, model, 0u, 1u)];
+  let dampening = settings[at(params.settings, model, 0u, 2u)];
+  let weight_decay = settings[at(params.settings, model, 0u, 3u)];
+  let is_nesterov = settings[at(params.settings, model, 0u, 4u)] > 0.0;
+  let k = at(params.w, model, 0u, 4u * i) / 4u;
+  let j = at(params.velocity, model, 0u, 4u * i) / 4u;
+  let g = dw[at(params.dw, model, 0u, 4u * i) / 4u] + weight_decay * w[k];
+  let v = momentum * velocity[j] + (1.0 - dampening) * g;
+  velocity[j] = v;
+  w[k] -= learning_rate * select(v, g + momentum * v, is_nesterov);
+}

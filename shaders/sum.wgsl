@@ -1,0 +1,36 @@
+// y = scale * sum over all r, c of x[r, c]
+// x is [rows, columns], y is [1, 1]. One workgroup per model: each invocation adds every 64th
+// element in order, then the partial sums are added in a tree. The order never changes.
+
+struct Params {
+  x: View,
+  y: View,
+  rows: u32,
+  columns: u32,
+  scale: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+var<workgroup> partial: array<f32, 64>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let model = workgroup.z;
+  var total = 0.0;
+  for (var i = local; i < params.rows * params.columns; i += 64u) {
+    total += x[at(params.x, model, i / params.columns, i % params.columns)];
+  }
+  partial[local] = total;
+  for (var width = 32u; width > 0u; width /= 2u) {
+    workgroupBarrier();
+    if local < width {
+      partial[local] += partial[local + width];
+    }
+  }
+  if local == 0u {
+    y[at(params.y, model, 0u, 0u)] = params.scale * partial[0];
+  }
+}

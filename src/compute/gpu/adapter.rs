@@ -1,0 +1,279 @@
+//! Lists adapters and chooses one by name.
+
+use wgpu::{Backend, DeviceType};
+
+use super::Gpu;
+use crate::compute::device::{Device, Opened};
+use crate::{Error, Result};
+
+/// Floating-point operations a step below which the CPU is faster than any GPU.
+///
+/// A training step is about 13 kernels; a discrete GPU needs some 3 µs to start each after the
+/// one before, 40 µs together, in which two CPU cores compute about four million operations.
+const SMALL_STEP: f64 = 4e6;
+
+/// An adapter, for people and for tools.
+#[derive(Clone, Debug, serde::Serialize)]
+#[non_exhaustive]
+pub struct AdapterReport {
+    /// Its place in the list; `--device 0` takes the first.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// The graphics interface: `vulkan`, `metal`, `dx12`, …
+    pub backend: String,
+    /// `discrete GPU`, `integrated GPU`, `virtual GPU`, `software` or `other`.
+    pub kind: &'static str,
+    /// The driver with its version.
+    pub driver: String,
+    /// The largest buffer that a kernel can bind, in bytes.
+    pub max_binding_bytes: u64,
+    /// The largest number of invocations in a workgroup.
+    pub max_invocations: u32,
+    /// The most workgroup memory, in bytes.
+    pub max_workgroup_bytes: u32,
+    /// The most storage buffers that a kernel can bind.
+    pub max_storage_buffers: u32,
+    /// The optional features that it has and this crate can use.
+    pub features: Vec<&'static str>,
+}
+
+const FEATURES: [(wgpu::Features, &str); 4] = [
+    (wgpu::Features::SUBGROUP, "subgroups"),
+    (wgpu::Features::SHADER_F16, "f16"),
+    (wgpu::Features::TIMESTAMP_QUERY, "timestamps"),
+    (wgpu::Features::PIPELINE_CACHE, "pipeline cache"),
+];
+
+/// The adapters of this machine.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn adapters() -> Vec<AdapterReport> {
+    pollster::block_on(adapters_async())
+}
+
+/// The adapters of this machine, without blocking.
+pub async fn adapters_async() -> Vec<AdapterReport> {
+    let (_, adapters) = enumerate().await;
+    (0..).zip(&adapters).map(|(index, adapter)| report(index, adapter)).collect()
+}
+
+/// One line that names an adapter.
+pub(super) fn describe(info: &wgpu::AdapterInfo) -> String {
+    let driver = [info.driver.as_str(), info.driver_info.as_str()].join(" ");
+    let mut description = format!("{} ({}, {}", info.name, backend_name(info.backend), kind(info.device_type));
+    if !driver.trim().is_empty() {
+        description += &format!(", {}", driver.trim());
+    }
+    description + ")"
+}
+
+/// Opens `auto`, `gpu`, an index, part of a name, or `backend:name`.
+pub(in crate::compute) async fn open(wanted: &str, flops_per_step: Option<f64>) -> Result<Opened> {
+    let (_instance, adapters) = enumerate().await;
+    let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+    let candidates: Vec<_> = infos.iter().map(Candidate::from).collect();
+    let named_by_environment = std::env::var("WGPU_ADAPTER_NAME").ok();
+    let choice = choose(wanted, &candidates, named_by_environment.as_deref(), flops_per_step);
+    match choice {
+        Some(Choice { adapter: Some(index), reason }) => {
+            let device = open_adapter(&adapters[index], infos[index].clone()).await?;
+            Ok(Opened { device, reason })
+        }
+        Some(Choice { adapter: None, reason }) => Ok(Opened { device: Device::cpu(), reason }),
+        None => {
+            let found = (0..).zip(&infos).map(|(index, info): (usize, _)| format!("{index}: {}", describe(info)));
+            Err(Error::NoAdapter { wanted: wanted.into(), found: found.collect() })
+        }
+    }
+}
+
+/// What the choice looks at.
+#[derive(Clone, Debug)]
+struct Candidate {
+    name: String,
+    backend: String,
+    device_type: DeviceType,
+}
+
+impl From<&wgpu::AdapterInfo> for Candidate {
+    fn from(info: &wgpu::AdapterInfo) -> Candidate {
+        Candidate { name: info.name.clone(), backend: backend_name(info.backend), device_type: info.device_type }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Choice {
+    /// Its index, or the CPU.
+    adapter: Option<usize>,
+    reason: String,
+}
+
+/// Nothing where no adapter matches.
+fn choose(
+    wanted: &str,
+    candidates: &[Candidate],
+    named_by_environment: Option<&str>,
+    flops_per_step: Option<f64>,
+) -> Option<Choice> {
+    let took = |adapter, reason: &str| Some(Choice { adapter: Some(adapter), reason: reason.into() });
+    let cpu = |reason: &str| Some(Choice { adapter: None, reason: reason.into() });
+    let best = || {
+        let rank = |candidate: &Candidate| match candidate.device_type {
+            DeviceType::DiscreteGpu => 0,
+            DeviceType::IntegratedGpu => 1,
+            DeviceType::VirtualGpu => 2,
+            DeviceType::Other => 3,
+            DeviceType::Cpu => 4,
+        };
+        let real = (0..).zip(candidates).filter(|(_, candidate)| candidate.device_type != DeviceType::Cpu);
+        real.min_by_key(|(index, candidate)| (rank(candidate), *index)).map(|(index, _)| index)
+    };
+    let by_name = |backend: Option<&str>, name: &str| {
+        candidates.iter().position(|candidate| {
+            backend.is_none_or(|backend| candidate.backend == backend.to_lowercase())
+                && candidate.name.to_lowercase().contains(&name.to_lowercase())
+        })
+    };
+    if let ("auto" | "gpu", Some(name)) = (wanted, named_by_environment) {
+        return by_name(None, name).and_then(|index| took(index, "named by WGPU_ADAPTER_NAME"));
+    }
+    match wanted {
+        "auto" if flops_per_step.is_some_and(|flops| flops < SMALL_STEP) => {
+            cpu("a step of this network is too small to keep a GPU busy")
+        }
+        "auto" => match best() {
+            Some(index) => took(index, "the best GPU of this machine"),
+            None if candidates.is_empty() => cpu("no GPU adapter found"),
+            None => cpu("only software adapters found, which are slower"),
+        },
+        "gpu" => best().and_then(|index| took(index, "the best GPU of this machine")),
+        _ => {
+            if let Ok(index) = wanted.parse::<usize>() {
+                return (index < candidates.len()).then(|| Choice { adapter: Some(index), reason: "asked for".into() });
+            }
+            let (backend, name) = match wanted.split_once(':') {
+                Some((backend, name)) => (Some(backend), name),
+                None => (None, wanted),
+            };
+            let is_software = |index: usize| candidates[index].device_type == DeviceType::Cpu;
+            by_name(backend, name).and_then(|index| {
+                took(index, if is_software(index) { "asked for; a software adapter" } else { "asked for" })
+            })
+        }
+    }
+}
+
+async fn enumerate() -> (wgpu::Instance, Vec<wgpu::Adapter>) {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
+    let backends = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::all());
+    descriptor.backends = backends;
+    let instance = wgpu::Instance::new(descriptor);
+    let adapters = instance.enumerate_adapters(backends).await;
+    (instance, adapters)
+}
+
+async fn open_adapter(adapter: &wgpu::Adapter, info: wgpu::AdapterInfo) -> Result<Device> {
+    let optional = FEATURES.iter().fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature);
+    let descriptor = wgpu::DeviceDescriptor {
+        label: Some("nngpu"),
+        required_features: adapter.features() & optional,
+        required_limits: adapter.limits(),
+        memory_hints: wgpu::MemoryHints::Performance,
+        ..Default::default()
+    };
+    match adapter.request_device(&descriptor).await {
+        Ok((device, queue)) => Ok(Device::Gpu(Gpu::opened(info, device, queue))),
+        Err(error) => Err(Error::OpenDevice { adapter: info.name, source: Box::new(error) }),
+    }
+}
+
+fn report(index: usize, adapter: &wgpu::Adapter) -> AdapterReport {
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    AdapterReport {
+        index,
+        backend: backend_name(info.backend),
+        kind: kind(info.device_type),
+        driver: [info.driver.as_str(), info.driver_info.as_str()].join(" ").trim().into(),
+        name: info.name,
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_invocations: limits.max_compute_invocations_per_workgroup,
+        max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
+        max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
+        features: FEATURES.iter().filter(|(feature, _)| features.contains(*feature)).map(|(_, name)| *name).collect(),
+    }
+}
+
+fn backend_name(backend: Backend) -> String {
+    backend.to_str().to_lowercase()
+}
+
+fn kind(device_type: DeviceType) -> &'static str {
+    match device_type {
+        DeviceType::DiscreteGpu => "discrete GPU",
+        DeviceType::IntegratedGpu => "integrated GPU",
+        DeviceType::VirtualGpu => "virtual GPU",
+        DeviceType::Cpu => "software",
+        DeviceType::Other => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn candidates() -> Vec<Candidate> {
+        let candidate = |name: &str, backend: &str, device_type| Candidate {
+            name: name.into(),
+            backend: backend.into(),
+            device_type,
+        };
+        vec![
+            candidate("llvmpipe (LLVM 15)", "vulkan", DeviceType::Cpu),
+            candidate("Integrated One", "vulkan", DeviceType::IntegratedGpu),
+            candidate("Discrete Two", "vulkan", DeviceType::DiscreteGpu),
+            candidate("Discrete Two", "dx12", DeviceType::DiscreteGpu),
+        ]
+    }
+
+    #[track_caller]
+    fn check(wanted: &str, environment: Option<&str>, flops: Option<f64>, expected: Option<Option<usize>>) {
+        let choice = choose(wanted, &candidates(), environment, flops);
+        assert_eq!(choice.map(|choice| choice.adapter), expected, "{wanted}");
+    }
+
+    #[test]
+    fn auto_takes_the_best_real_gpu() {
+        check("auto", None, None, Some(Some(2)));
+        check("auto", None, Some(1e9), Some(Some(2)));
+    }
+
+    #[test]
+    fn auto_takes_the_cpu_for_small_steps() {
+        check("auto", None, Some(1e3), Some(None));
+    }
+
+    #[test]
+    fn auto_never_takes_a_software_adapter() {
+        let software = &candidates()[..1];
+        assert_eq!(choose("auto", software, None, None).expect("a choice").adapter, None);
+        assert_eq!(choose("gpu", software, None, None), None);
+    }
+
+    #[test]
+    fn an_index_a_name_and_a_backend_select() {
+        check("1", None, None, Some(Some(1)));
+        check("4", None, None, None);
+        check("LLVM", None, None, Some(Some(0)));
+        check("dx12:two", None, None, Some(Some(3)));
+        check("vulkan:", None, None, Some(Some(0)));
+        check("metal:two", None, None, None);
+        check("voodoo", None, None, None);
+    }
+
+    #[test]
+    fn the_environment_names_the_adapter_of_auto_alone() {
+        check("auto", Some("llvm"), Some(1e3), Some(Some(0)));
+        check("auto", Some("voodoo"), None, None);
+        check("1", Some("llvm"), None, Some(Some(1)));
+    }
+}

@@ -1,0 +1,308 @@
+//! The matrix product, in the three arrangements that a dense layer needs, with what follows it.
+
+use super::activation::{self, Activation};
+use super::{VIEW, elements};
+use crate::compute::kernel::{Args, Binding, Capabilities, Form, Kernel, Params, View, params, params_of};
+use crate::compute::plan::{Plan, Tensor};
+use crate::{Error, Result};
+
+params! {
+    Matmul {
+        a: View, b: View, extra: View, c: View, sums: View,
+        rows: u32, columns: u32, depth: u32, epilogue: u32, kind: u32,
+    } invocations: rows columns
+}
+
+/// `c[i, j] = finish(sum over k of a[i, k] * b[k, j])`.
+pub static MATMUL: Kernel = Kernel {
+    name: "matmul",
+    params: Matmul::FIELDS,
+    bindings: &[Binding::read("a"), Binding::read("b"), Binding::read("extra"), Binding::write("c")],
+    twin: matmul,
+    fast: Some(matmul_fast),
+    forms: &[
+        Form {
+            name: "subgroup",
+            wgsl: &[include_str!("../../shaders/matmul_subgroup.wgsl"), VIEW, activation::TEXT, EPILOGUE],
+            constants: &[],
+            workgroup: [8, 1, 1],
+            groups: |words| tiles(words, 16, 64),
+            suits: suits_subgroups,
+        },
+        Form {
+            name: "tiled 64",
+            wgsl: TILED,
+            constants: &[("SIDE", 16.0)],
+            workgroup: [16, 16, 1],
+            groups: |words| tiles(words, 64, 64),
+            // A smaller tile gives more workgroups: these many keep a large GPU busy.
+            suits: |words, capabilities| suits_tiles(words, capabilities) && tiles(words, 64, 64) >= 128,
+        },
+        Form {
+            name: "tiled 32",
+            wgsl: TILED,
+            constants: &[("SIDE", 8.0)],
+            workgroup: [8, 8, 1],
+            groups: |words| tiles(words, 32, 32),
+            suits: suits_tiles,
+        },
+        Form::plain::<Matmul>(&[include_str!("../../shaders/matmul.wgsl"), VIEW, activation::TEXT, EPILOGUE]),
+    ],
+};
+
+const EPILOGUE: &str = include_str!("../../shaders/shared/epilogue.wgsl");
+const TILED: &[&str] = &[include_str!("../../shaders/matmul_tiled.wgsl"), VIEW, activation::TEXT, EPILOGUE];
+
+/// What the product does with an element before it stores it; `NOTHING`, … in the shader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+enum Epilogue {
+    Nothing = 0,
+    BiasAndActivation = 1,
+    Derivative = 2,
+    RowSums = 3,
+}
+
+fn tiles(words: &[u32], tile_rows: u32, tile_columns: u32) -> u64 {
+    let p = params_of::<Matmul>(words);
+    u64::from(p.rows.div_ceil(tile_rows)) * u64::from(p.columns.div_ceil(tile_columns))
+}
+
+/// Broadcasts beat workgroup memory where barriers are dear: on software adapters.
+fn suits_subgroups(words: &[u32], capabilities: &Capabilities) -> bool {
+    let p = params_of::<Matmul>(words);
+    capabilities.is_software && capabilities.subgroup_size == Some(8) && p.rows >= 4 && p.columns >= 4
+}
+
+/// Tiles pay where each loaded element serves several sums; on software adapters they never do.
+fn suits_tiles(words: &[u32], capabilities: &Capabilities) -> bool {
+    let p = params_of::<Matmul>(words);
+    !capabilities.is_software && p.rows >= 8 && p.columns >= 8 && p.depth >= 8
+}
+
+/// Records `c = a b`; `a` is `[rows, depth]`, `b` is `[depth, columns]`, `c` is `[rows, columns]`.
+///
+/// Transposed views give the other arrangements.
+pub fn record_matmul(plan: &mut Plan, a: Tensor, b: Tensor, c: Tensor) -> Result<()> {
+    // An operand must be bound in the place of `extra`; nothing of it is used.
+    let unused = a.part(0, 1, 1).broadcast("matmul", c.rows, c.columns)?;
+    record(plan, Epilogue::Nothing, Activation::Identity, a, b, unused, c, None)
+}
+
+/// Records a whole layer: `y = f(x weightᵀ + bias)`.
+///
+/// `x` is `[batch, inputs]`, `weight` is `[outputs, inputs]`, `bias` is `[1, outputs]`, `y` is
+/// `[batch, outputs]`.
+pub fn record_dense(
+    plan: &mut Plan,
+    activation: Activation,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    y: Tensor,
+) -> Result<()> {
+    bias.expect("dense layer", "bias", 1, weight.rows)?;
+    let repeated = bias.broadcast("dense layer", y.rows, y.columns)?;
+    record(plan, Epilogue::BiasAndActivation, activation, x, weight.transposed(), repeated, y, None)
+}
+
+/// Records the gradient before a layer's activation from that of the next layer:
+/// `dz = (dy weight) * f'(z)`, the slope told from this layer's output `y = f(z)`.
+///
+/// `dy` is `[batch, outputs]`, `weight` is `[outputs, inputs]`, `y` and `dz` are `[batch, inputs]`.
+pub fn record_dense_backward(
+    plan: &mut Plan,
+    activation: Activation,
+    dy: Tensor,
+    weight: Tensor,
+    y: Tensor,
+    dz: Tensor,
+) -> Result<()> {
+    y.expect("dense layer's gradient", "y", dz.rows, dz.columns)?;
+    record(plan, Epilogue::Derivative, activation, dy, weight, y, dz, None)
+}
+
+/// Records a layer's own gradients: `dweight = dzᵀ x` and `dbias = ` the column sums of `dz`.
+///
+/// `dz` is `[batch, outputs]`, `x` is `[batch, inputs]`, `dweight` is `[outputs, inputs]` and
+/// `dbias` is `[1, outputs]`, both in one buffer.
+pub fn record_dense_gradient(plan: &mut Plan, dz: Tensor, x: Tensor, dweight: Tensor, dbias: Tensor) -> Result<()> {
+    dbias.expect("dense layer's gradient", "dbias", 1, dz.columns)?;
+    assert_eq!(dbias.buffer, dweight.buffer, "one buffer holds all gradients");
+    let unused = dz.part(0, 1, 1).broadcast("matmul", dweight.rows, dweight.columns)?;
+    let nothing = Activation::Identity;
+    record(plan, Epilogue::RowSums, nothing, dz.transposed(), x, unused, dweight, Some(dbias.transposed()))
+}
+
+#[allow(clippy::too_many_arguments, reason = "the operands of one kernel, named at each call above")]
+fn record(
+    plan: &mut Plan,
+    epilogue: Epilogue,
+    activation: Activation,
+    a: Tensor,
+    b: Tensor,
+    extra: Tensor,
+    c: Tensor,
+    sums: Option<Tensor>,
+) -> Result<()> {
+    if a.columns != b.rows {
+        return Err(Error::Shape {
+            operation: "matmul".into(),
+            found: format!("{} times {}", a.shape(), b.shape()),
+            expected: "as many columns on the left as rows on the right".into(),
+        });
+    }
+    c.expect("matmul", "result", a.rows, b.columns)?;
+    let models = Plan::models("matmul", &[a, b, extra, c])?;
+    let params = Matmul {
+        a: a.view(models),
+        b: b.view(models),
+        extra: extra.view(models),
+        c: c.view(models),
+        sums: sums.map_or(View::default(), |sums| sums.view(models)),
+        rows: c.rows,
+        columns: c.columns,
+        depth: a.columns,
+        epilogue: epilogue as u32,
+        kind: activation as u32,
+    };
+    plan.push(&MATMUL, params, &[a, b, extra, c], models)
+}
+
+fn matmul(args: &mut Args) {
+    let p = args.params::<Matmul>();
+    let (a, b, extra): (&[f32], &[f32], &[f32]) = (args.read(0), args.read(1), args.read(2));
+    let c: &mut [f32] = args.write(3);
+    for (model, i, j) in elements(args.models, p.rows, p.columns) {
+        let (mut sum, mut row_sum) = (0.0f32, 0.0);
+        for k in 0..p.depth {
+            let left = a[p.a.at(model, i, k)];
+            sum = left.mul_add(b[p.b.at(model, k, j)], sum);
+            row_sum += left;
+        }
+        c[p.c.at(model, i, j)] = p.finish(sum, extra[p.extra.at(model, i, j)]);
+        if p.epilogue == Epilogue::RowSums as u32 && j == 0 {
+            c[p.sums.at(model, i, 0)] = row_sum;
+        }
+    }
+}
+
+impl Matmul {
+    #[inline]
+    fn finish(&self, sum: f32, extra: f32) -> f32 {
+        let activation = Activation::of(self.kind);
+        if self.epilogue == Epilogue::BiasAndActivation as u32 {
+            activation.value(sum + extra)
+        } else if self.epilogue == Epilogue::Derivative as u32 {
+            sum * activation.derivative(extra)
+        } else {
+            sum
+        }
+    }
+}
+
+/// Products of fewer multiplications than this are computed by the twin: a call of the packed
+/// product costs about as much as a thousand of them.
+const SMALL_PRODUCT: u64 = 1024;
+
+/// The product by a packed gemm with the CPU's widest vectors, then what follows it, row by row.
+fn matmul_fast(args: &mut Args) {
+    let p = args.params::<Matmul>();
+    let multiplications = u64::from(p.rows) * u64::from(p.columns) * u64::from(p.depth);
+    if multiplications < SMALL_PRODUCT || p.c.column != 1 {
+        return matmul(args);
+    }
+    let (a, b, extra): (&[f32], &[f32], &[f32]) = (args.read(0), args.read(1), args.read(2));
+    let c: &mut [f32] = args.write(3);
+    for model in 0..args.models {
+        let [va, vb, vextra, vc] = [p.a, p.b, p.extra, p.c].map(|view| view.of_model(model));
+        product(p, (a, va), (b, vb), (c, vc), args.threads);
+        if p.epilogue == Epilogue::BiasAndActivation as u32 || p.epilogue == Epilogue::Derivative as u32 {
+            for i in 0..p.rows {
+                let row = &mut c[vc.at(0, i, 0)..][..p.columns as usize];
+                finish_row(p, row, extra, View { offset: vextra.at(0, i, 0) as u32, ..vextra });
+            }
+        } else if p.epilogue == Epilogue::RowSums as u32 {
+            sum_rows(p, (a, va), c, p.sums.of_model(model));
+        }
+    }
+}
+
+/// `c = a b` for one model. The order of each sum depends on the shape alone, not on `threads`.
+fn product(p: &Matmul, (a, va): (&[f32], View), (b, vb): (&[f32], View), (c, vc): (&mut [f32], View), threads: usize) {
+    let end = |view: View, rows: u32, columns: u32| view.at(0, rows - 1, columns - 1) + 1;
+    assert!(end(va, p.rows, p.depth) <= a.len(), "matmul: a ends beyond its buffer");
+    assert!(end(vb, p.depth, p.columns) <= b.len(), "matmul: b ends beyond its buffer");
+    assert!(end(vc, p.rows, p.columns) <= c.len(), "matmul: c ends beyond its buffer");
+    let parallelism = if threads == 1 { gemm::Parallelism::None } else { gemm::Parallelism::Rayon(threads) };
+    // SAFETY: the three assertions above bound every element that these strides reach, and `c` is
+    // borrowed mutably.
+    #[allow(unsafe_code, reason = "the gemm crate takes pointers with strides")]
+    unsafe {
+        gemm::gemm(
+            p.rows as usize,
+            p.columns as usize,
+            p.depth as usize,
+            c.as_mut_ptr().add(vc.offset as usize),
+            vc.column as isize,
+            vc.row as isize,
+            false,
+            a.as_ptr().add(va.offset as usize),
+            va.column as isize,
+            va.row as isize,
+            b.as_ptr().add(vb.offset as usize),
+            vb.column as isize,
+            vb.row as isize,
+            0.0,
+            1.0,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+/// Adds the bias and activates, or multiplies by the slope. The activation is told apart outside
+/// of the loop, so that the loop of each becomes vector code.
+fn finish_row(p: &Matmul, row: &mut [f32], extra: &[f32], view: View) {
+    fn each(row: &mut [f32], extra: &[f32], finish: impl Fn(f32, f32) -> f32) {
+        for (sum, extra) in row.iter_mut().zip(extra) {
+            *sum = finish(*sum, *extra);
+        }
+    }
+    if view.column != 1 {
+        for (sum, j) in row.iter_mut().zip(0..) {
+            *sum = p.finish(*sum, extra[view.at(0, 0, j)]);
+        }
+        return;
+    }
+    let extra = &extra[view.offset as usize..][..row.len()];
+    let activation = Activation::of(p.kind);
+    match (p.epilogue == Epilogue::Derivative as u32, activation) {
+        (true, Activation::Identity) => {}
+        (true, Activation::Relu) => each(row, extra, |sum, y| sum * Activation::Relu.derivative(y)),
+        (true, other) => each(row, extra, |sum, y| sum * other.derivative(y)),
+        (false, Activation::Identity) => each(row, extra, |sum, bias| sum + bias),
+        (false, Activation::Relu) => each(row, extra, |sum, bias| Activation::Relu.value(sum + bias)),
+        (false, other) => each(row, extra, |sum, bias| other.value(sum + bias)),
+    }
+}
+
+/// `sums[i] = sum over k of a[i, k]`, each in the order of k.
+fn sum_rows(p: &Matmul, (a, va): (&[f32], View), c: &mut [f32], sums: View) {
+    let is_contiguous = va.row == 1 && sums.row == 1;
+    if !is_contiguous {
+        for i in 0..p.rows {
+            c[sums.at(0, i, 0)] = (0..p.depth).fold(0.0, |sum, k| sum + a[va.at(0, i, k)]);
+        }
+        return;
+    }
+    let totals = &mut c[sums.offset as usize..][..p.rows as usize];
+    totals.fill(0.0);
+    for k in 0..p.depth {
+        for (total, value) in totals.iter_mut().zip(&a[va.at(0, 0, k)..]) {
+            *total += value;
+        }
+    }
+}
