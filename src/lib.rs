@@ -1,8 +1,19 @@
 //! Trains and runs multilayer perceptrons on any GPU through wgpu, or fast on the CPU.
 
-pub mod compute;
 pub mod error;
-pub mod kernels;
 pub mod random;
+
+pub mod compute;
+pub mod kernels;
+
+pub mod nn;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub mod tutorial;
+
 pub use compute::Device;
 pub use error::{Error, Result};
+pub use kernels::activation::Activation;
+pub use kernels::loss::Loss;
+pub use kernels::optimizer::Optimizer;
+pub use nn::{Array, Mlp, Network, Sgd};

@@ -1,0 +1,269 @@
+//! A multilayer perceptron on a device, trained by hand.
+
+use std::path::Path;
+
+use super::{Array, Fusion, Network, Parameters, read_weights, write_weights};
+use crate::compute::{Buffer, BufferId, Device, Element, Plan, Tensor};
+use crate::kernels::activation::Activation;
+use crate::kernels::array::record_sum;
+use crate::kernels::loss::{Loss, record_loss};
+use crate::kernels::optimizer::{Optimizer, OptimizerState, record_update};
+use crate::{Error, Result};
+
+/// A multilayer perceptron on a device.
+///
+/// ```
+/// use nngpu::{Activation, Array, Device, Loss, Mlp, Sgd};
+///
+/// let device = Device::cpu();
+/// let mut mlp = Mlp::new(&device, &[3, 2, 1], Activation::Relu, 0)?;
+/// let x = Array::new(&device, [1, 3], &[0.5, -1.2, 3.3])?;
+/// let y = Array::new(&device, [1, 1], &[0.2345])?;
+/// let (before, gradients) = mlp.value_and_grad(&x, &y, Loss::Mse)?;
+/// Sgd::new(0.01)?.update(&mut mlp, &gradients)?;
+/// let (after, _) = mlp.value_and_grad(&x, &y, Loss::Mse)?;
+/// assert!(after < before);
+/// # Ok::<(), nngpu::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Mlp {
+    device: Device,
+    network: Network,
+    parameters: Buffer,
+}
+
+impl Mlp {
+    /// A network with `sizes` = inputs, widths of the hidden layers, outputs, and the first
+    /// weights that MLX gives for this seed: uniform in ±1/√inputs.
+    ///
+    /// # Errors
+    ///
+    /// Fewer than two sizes, a size of 0, or more parameters than the device can hold.
+    pub fn new(device: &Device, sizes: &[usize], activation: Activation, seed: u64) -> Result<Mlp> {
+        let network = Network::new(sizes, activation)?;
+        let initial = network.initial(seed);
+        Mlp::with(device, network, &initial)
+    }
+
+    /// A network with given parameters: each with its name and its values, row by row.
+    ///
+    /// # Errors
+    ///
+    /// A name that is missing or too many, a number of values that does not fit.
+    pub fn from_parameters(
+        device: &Device,
+        sizes: &[usize],
+        activation: Activation,
+        parameters: &[(&str, &[f32])],
+    ) -> Result<Mlp> {
+        let network = Network::new(sizes, activation)?;
+        let mut values = vec![0.0; network.length() as usize];
+        let refuse =
+            |found: String, expected: String| Err(Error::Setting { name: "parameters".into(), found, expected });
+        for spec in network.parameters() {
+            match parameters.iter().find(|(name, _)| *name == spec.name) {
+                Some((_, given)) if given.len() == spec.len() => values[spec.range()].copy_from_slice(given),
+                Some((name, given)) => {
+                    return refuse(format!("{} values for `{name}`", given.len()), format!("{}", spec.len()));
+                }
+                None => return refuse(format!("no `{}`", spec.name), "every parameter once".into()),
+            }
+        }
+        let is_known = |name: &str| network.parameters().iter().any(|spec| spec.name == name);
+        if let Some((name, _)) = parameters.iter().find(|(name, _)| !is_known(name)) {
+            let names: Vec<_> = network.parameters().iter().map(|spec| spec.name.as_str()).collect();
+            return refuse(format!("`{name}`"), names.join(", "));
+        }
+        Mlp::with(device, network, &values)
+    }
+
+    /// A network whose parameters lie one after the other as [`Network::parameters`] tells.
+    pub(crate) fn with(device: &Device, network: Network, values: &[f32]) -> Result<Mlp> {
+        let parameters = device.allocate("parameters", network.length() as usize)?;
+        device.write(&parameters, 0, values)?;
+        Ok(Mlp { device: device.clone(), network, parameters })
+    }
+
+    /// Its shape.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Where it is.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The output for `x` of `[batch, inputs]`: `[batch, outputs]`.
+    ///
+    /// # Errors
+    ///
+    /// Another number of columns, an array of another device.
+    pub fn forward(&self, x: &Array) -> Result<Array> {
+        let mut plan = Plan::new();
+        let parameters = self.network.declare(&mut plan, "parameters", 1);
+        let input = x.declare(&mut plan, "x");
+        let outputs = self.network.record_forward(&mut plan, Fusion::Fused, parameters, input)?;
+        let output = outputs[outputs.len() - 1];
+        let given = [(parameters.buffer, &self.parameters), (input.buffer, x.buffer())];
+        let program = self.device.compile(&plan, &given)?;
+        self.device.run(&program, 1)?;
+        Ok(Array::view(&self.device, &program.buffer(output.buffer), output))
+    }
+
+    /// The mean loss over the batch, and the gradient of every parameter.
+    ///
+    /// `x` is `[batch, inputs]`. `y` has the output's shape, or for [`Loss::CrossEntropy`] may be
+    /// class indices made by [`Array::classes`].
+    ///
+    /// # Errors
+    ///
+    /// Shapes that do not go together, an index beyond the outputs, an array of another device.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn value_and_grad(&self, x: &Array, y: &Array, loss: Loss) -> Result<(f32, Parameters)> {
+        self.value_and_grad_with(Fusion::Fused, x, y, loss)
+    }
+
+    /// The same by the kernels of a given kind.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Mlp::value_and_grad`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn value_and_grad_with(&self, fusion: Fusion, x: &Array, y: &Array, loss: Loss) -> Result<(f32, Parameters)> {
+        if y.element() == Element::U32 {
+            let outputs = self.network.outputs();
+            if let Some(class) = y.to_vec()?.into_iter().find(|class| *class >= outputs as f32) {
+                return Err(Error::Setting {
+                    name: "class index".into(),
+                    found: class.to_string(),
+                    expected: format!("an index below {outputs}, the number of outputs"),
+                });
+            }
+        }
+        let mut plan = Plan::new();
+        let parameters = self.network.declare(&mut plan, "parameters", 1);
+        let gradients = self.network.declare(&mut plan, "gradients", 1);
+        let (input, targets) = (x.declare(&mut plan, "x"), y.declare(&mut plan, "y"));
+        let mean = plan.tensor("loss", 1, 1, 1);
+        record_value_and_grad(&mut plan, &self.network, fusion, loss, [parameters, input, targets, gradients, mean])?;
+        let given = [(parameters.buffer, &self.parameters), (input.buffer, x.buffer()), (targets.buffer, y.buffer())];
+        let program = self.device.compile(&plan, &given)?;
+        self.device.run(&program, 1)?;
+        let value = self.device.read::<f32>(&program.buffer(mean.buffer))?[0];
+        Ok((value, Parameters::new(&self.device, &self.network, program.buffer(gradients.buffer))))
+    }
+
+    /// The parameters as they are now; later updates do not change them.
+    ///
+    /// # Errors
+    ///
+    /// A lost device.
+    pub fn parameters(&self) -> Result<Parameters> {
+        let whole = Tensor::of(BufferId(0), 1, 1, self.network.length());
+        let copy = Array::view(&self.device, &self.parameters, whole).copy()?;
+        Ok(Parameters::new(&self.device, &self.network, copy.buffer().clone()))
+    }
+
+    /// Every parameter's values, laid out as [`Network::parameters`] tells.
+    ///
+    /// # Errors
+    ///
+    /// A lost device.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn values(&self) -> Result<Vec<f32>> {
+        self.device.read(&self.parameters)
+    }
+
+    pub(crate) fn buffer(&self) -> &Buffer {
+        &self.parameters
+    }
+
+    /// Writes the parameters as safetensors, under their names.
+    ///
+    /// The file appears whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be written, a lost device.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_weights(path.as_ref(), &self.network, &self.values()?, None)
+    }
+
+    /// Reads a network of these sizes from safetensors with the names of [`Network::parameters`],
+    /// as written by [`Mlp::save`] or by MLX.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or is damaged, names that are missing or too many, other shapes.
+    pub fn load(device: &Device, sizes: &[usize], activation: Activation, path: impl AsRef<Path>) -> Result<Mlp> {
+        let network = Network::new(sizes, activation)?;
+        let (values, _) = read_weights(path.as_ref(), |_| Ok(network.clone()))?;
+        Mlp::with(device, network, &values)
+    }
+}
+
+/// Records a forward pass, the loss, and the backward pass.
+///
+/// The tensors: parameters, `x` of `[batch, inputs]`, targets, gradients, and the mean loss of
+/// `[1, 1]`.
+#[cfg(not(target_arch = "wasm32"))]
+fn record_value_and_grad(
+    plan: &mut Plan,
+    network: &Network,
+    fusion: Fusion,
+    loss: Loss,
+    [parameters, x, targets, gradients, mean]: [Tensor; 5],
+) -> Result<()> {
+    let outputs = network.record_forward(plan, fusion, parameters, x)?;
+    let output = outputs[outputs.len() - 1];
+    let row_losses = plan.tensor("row losses", output.models, output.rows, 1);
+    let output_gradient = plan.tensor("output gradient", output.models, output.rows, output.columns);
+    record_loss(plan, loss, output, targets, row_losses, output_gradient)?;
+    record_sum(plan, 1.0 / x.rows as f32, row_losses, mean)?;
+    network.record_backward(plan, fusion, parameters, x, &outputs, output_gradient, gradients)
+}
+
+/// Stochastic gradient descent by hand: `w -= learning_rate * dw`.
+#[derive(Clone, Copy, Debug)]
+pub struct Sgd {
+    optimizer: Optimizer,
+}
+
+impl Sgd {
+    /// With a step length above 0.
+    ///
+    /// # Errors
+    ///
+    /// Another step length.
+    pub fn new(learning_rate: f32) -> Result<Sgd> {
+        let optimizer = Optimizer::sgd(learning_rate);
+        optimizer.check()?;
+        Ok(Sgd { optimizer })
+    }
+
+    /// Moves every parameter of `mlp` along its gradient.
+    ///
+    /// # Errors
+    ///
+    /// Gradients of another network or device.
+    pub fn update(&self, mlp: &mut Mlp, gradients: &Parameters) -> Result<()> {
+        if gradients.network() != &mlp.network {
+            return Err(Error::Shape {
+                operation: "sgd".into(),
+                found: format!("gradients of a network {:?}", gradients.network().sizes()),
+                expected: format!("those of {:?}", mlp.network.sizes()),
+            });
+        }
+        let mut plan = Plan::new();
+        let w = mlp.network.declare(&mut plan, "parameters", 1);
+        let dw = mlp.network.declare(&mut plan, "gradients", 1);
+        let state = OptimizerState::declare(&mut plan, &self.optimizer, 1, w.columns);
+        record_update(&mut plan, &self.optimizer, &state, dw, w)?;
+        let given = [(w.buffer, &mlp.parameters), (dw.buffer, gradients.buffer())];
+        let program = mlp.device.compile(&plan, &given)?;
+        mlp.device.write(&program.buffer(state.settings.buffer), 0, &self.optimizer.settings())?;
+        mlp.device.run(&program, 1)
+    }
+}
