@@ -1,6 +1,7 @@
 //! What can go wrong, said so that the reader knows what to do next.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -10,7 +11,9 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Every failure of this crate.
 ///
-/// A message says what was found, what was expected, where, and what to do next.
+/// A message says what was found, what was expected, where, and what to do next. The cause, where
+/// there is one, is the [`source`](std::error::Error::source) and not part of the message. Lines and
+/// columns are counted from 1; a line is one of the file's own.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,7 +21,7 @@ pub enum Error {
     /// No adapter matches what was asked for.
     #[error(
         "no GPU adapter matches `{wanted}`; found {}; `nngpu devices` lists them, and `--device cpu` works without one",
-        list(found)
+        adapters(found)
     )]
     NoAdapter {
         /// The words that were to select a device.
@@ -116,21 +119,416 @@ pub enum Error {
     },
 
     // Files.
-    /// A file cannot be read.
-    #[error("{}: cannot be read", path.display())]
-    ReadFile {
+    /// There is no file of this name.
+    #[error("{}: no such file; check the name and the directory", path.display())]
+    NoSuchFile {
+        /// The name.
+        path: PathBuf,
+    },
+    /// The name is that of a directory.
+    #[error("{}: found a directory, expected a file; name a file in it", path.display())]
+    IsDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The system refuses to open or to read the file.
+    #[error(
+        "{}: the file cannot be read; check {}", path.display(),
+        match source.kind() { io::ErrorKind::PermissionDenied => "its permissions", _ => "the name and the disk" }
+    )]
+    Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
-        source: std::io::Error,
+        /// What the system says.
+        source: io::Error,
     },
+    /// The file begins as gzip, and goes on as something else or not at all.
+    #[error("{}: the gzip data is damaged or cut short; copy or download the file again", path.display())]
+    DamagedGzip {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder says.
+        source: io::Error,
+    },
+
+    // CSV files.
+    /// A CSV file has no line, or blank lines only.
+    #[error("{}: the file is empty; expected a line of column names and a row below it", path.display())]
+    EmptyFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A CSV file ends after its header.
+    #[error(
+        "{}: found a header of {} and no row below it; expected at least one row",
+        path.display(), count(*columns, "column")
+    )]
+    NoRows {
+        /// The file.
+        path: PathBuf,
+        /// Number of columns in the header.
+        columns: usize,
+    },
+    /// A row has more or fewer fields than the header.
+    #[error(
+        "{}, line {line}: found {}, expected {expected}{}",
+        path.display(), count(*found, "field"), open_quote_hint(*line, *last_line)
+    )]
+    RaggedRow {
+        /// The file.
+        path: PathBuf,
+        /// The line on which the row begins.
+        line: usize,
+        /// The line on which the row ends: another one where a quoted field holds line ends.
+        last_line: usize,
+        /// Number of fields in the row.
+        found: usize,
+        /// Number of fields in the header.
+        expected: usize,
+    },
+    /// Two columns have one name.
+    #[error(
+        "{}, line {line}: found the column name {} twice, in columns {first} and {second}; rename one{}",
+        path.display(), quoted(name), headerless_hint(&[name])
+    )]
+    DuplicateColumn {
+        /// The file.
+        path: PathBuf,
+        /// The line of the header.
+        line: usize,
+        /// The name.
+        name: String,
+        /// Where it stands first.
+        first: usize,
+        /// Where it stands again.
+        second: usize,
+    },
+    /// A column has no name.
+    #[error(
+        "{}, line {line}: column {column} has no name; name it, or write the file without it (with `index=False` if pandas wrote it)",
+        path.display()
+    )]
+    UnnamedColumn {
+        /// The file.
+        path: PathBuf,
+        /// The line of the header.
+        line: usize,
+        /// Where the column stands.
+        column: usize,
+    },
+    /// The header is one name that holds other delimiters than commas.
+    #[error(
+        "{}, line {line}: found one column, {}, with {} in its name; separate the fields by commas",
+        path.display(), quoted(name), match delimiter { '\t' => "tabs", _ => "semicolons" }
+    )]
+    OtherDelimiter {
+        /// The file.
+        path: PathBuf,
+        /// The line of the header.
+        line: usize,
+        /// The whole header.
+        name: String,
+        /// The delimiter that it holds.
+        delimiter: char,
+    },
+    /// A CSV file holds zero bytes, or bytes that are not UTF-8.
+    #[error(
+        "{}, line {line}: found bytes that are not text in UTF-8; {}",
+        path.display(),
+        if *is_idx { "is it an IDX file of images? then give `--labels` too" } else { "save the file as CSV in UTF-8" }
+    )]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// The line of the first such byte.
+        line: usize,
+        /// Whether the file begins like an IDX file.
+        is_idx: bool,
+    },
+
+    // Columns of a table.
+    /// No column has the name that was asked for.
+    #[error(
+        "{}: no column is named {}; {}the columns are {}{}",
+        path.display(), quoted(name),
+        nearest.as_ref().map(|nearest| format!("did you mean {}? ", quoted(nearest))).unwrap_or_default(),
+        list(columns), headerless_hint(columns)
+    )]
+    UnknownColumn {
+        /// The file.
+        path: PathBuf,
+        /// The name that was asked for.
+        name: String,
+        /// The most similar name, if one is similar enough.
+        nearest: Option<String>,
+        /// The names that there are.
+        columns: Vec<String>,
+    },
+    /// Every column is the target or ignored.
+    #[error("{}: no column is left to learn from; expected at least one beside the target that is not ignored", path.display())]
+    NoFeatures {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A feature column holds a field that is no number.
+    #[error(
+        "{}, line {line}, column {}: found {}, expected a number; {}leave the column out with `--ignore {}`{}",
+        path.display(), quoted(column), found_field(found),
+        if found.is_empty() { "fill it in, or " } else { "" }, shell_word(column), others_hint(others)
+    )]
+    TextInFeature {
+        /// The file.
+        path: PathBuf,
+        /// The line of the row.
+        line: usize,
+        /// The name of the column.
+        column: String,
+        /// The field.
+        found: String,
+        /// The other feature columns refused for the same reason.
+        others: Vec<String>,
+    },
+    /// The target column of a regression holds a field that is no number.
+    #[error(
+        "{}, line {line}, column {}: found {}, expected a number; {}",
+        path.display(), quoted(column), found_field(found), target_hint(found)
+    )]
+    TextInTarget {
+        /// The file.
+        path: PathBuf,
+        /// The line of the row.
+        line: usize,
+        /// The name of the column.
+        column: String,
+        /// The field.
+        found: String,
+    },
+    /// A column that is asked for as numbers holds a field that is none.
+    #[error(
+        "{}, line {line}, column {}: found {}, expected a number; correct the field or delete the row",
+        path.display(), quoted(column), found_field(found)
+    )]
+    TextInColumn {
+        /// The file.
+        path: PathBuf,
+        /// The line of the row.
+        line: usize,
+        /// The name of the column.
+        column: String,
+        /// The field.
+        found: String,
+    },
+
+    // Targets.
+    /// A field of a class column is empty or, among numbers, not finite.
+    #[error(
+        "{}, line {line}, column {}: found {}, expected the name of a class; fill it in or delete the row",
+        path.display(), quoted(column), found_field(found)
+    )]
+    MissingClass {
+        /// The file.
+        path: PathBuf,
+        /// The line of the row.
+        line: usize,
+        /// The name of the column.
+        column: String,
+        /// The field.
+        found: String,
+    },
+    /// All rows are of one class.
+    #[error(
+        "{}{}: found one class only, {}; expected two or more",
+        path.display(),
+        column.as_ref().map(|column| format!(", column {}", quoted(column))).unwrap_or_default(),
+        quoted(class)
+    )]
+    OneClass {
+        /// The file.
+        path: PathBuf,
+        /// The name of the column; none in a file of labels.
+        column: Option<String>,
+        /// The class.
+        class: String,
+    },
+    /// A class column has hardly a class twice.
+    #[error(
+        "{}, column {}: found {classes} different classes in {}, expected few; check the column, or predict its numbers with `--task regression`",
+        path.display(), quoted(column), count(*rows, "row")
+    )]
+    TooManyClasses {
+        /// The file.
+        path: PathBuf,
+        /// The name of the column.
+        column: String,
+        /// Number of different classes.
+        classes: usize,
+        /// Number of rows.
+        rows: usize,
+    },
+    /// A label names a class that the training labels do not have.
+    #[error(
+        "{}: found label {found} (number {position} of the file), expected 0 to {} as in the training labels",
+        path.display(), classes.saturating_sub(1)
+    )]
+    UnknownLabel {
+        /// The file.
+        path: PathBuf,
+        /// Where the label stands.
+        position: usize,
+        /// The label.
+        found: u32,
+        /// Number of classes.
+        classes: usize,
+    },
+
+    // IDX files.
+    /// A file is not in the IDX format.
+    #[error(
+        "{}: the first bytes are {}, expected 00 00 as in an IDX file; is it a CSV file? then leave out `--labels`",
+        path.display(), hex(first_bytes)
+    )]
+    NotIdx {
+        /// The file.
+        path: PathBuf,
+        /// Its first bytes, at most four.
+        first_bytes: Vec<u8>,
+    },
+    /// An IDX file holds something else than bytes.
+    #[error(
+        "{}: found an IDX file with elements of type 0x{found:02x}, expected 0x08 (unsigned bytes); convert the file",
+        path.display()
+    )]
+    IdxElement {
+        /// The file.
+        path: PathBuf,
+        /// The code of the type.
+        found: u8,
+    },
+    /// An IDX file has other dimensions than images, or labels, have.
+    #[error(
+        "{}: found an IDX file of {}, expected {}",
+        path.display(), count(usize::from(*found), "dimension"),
+        match expected {
+            3 => "3 (images, rows, columns); are the images and the labels exchanged?",
+            _ => "1 (labels); are the images and the labels exchanged?",
+        }
+    )]
+    IdxRank {
+        /// The file.
+        path: PathBuf,
+        /// Number of dimensions.
+        found: u8,
+        /// Number of dimensions that was expected: 3 for images, 1 for labels.
+        expected: u8,
+    },
+    /// An IDX file announces no element, or more than a memory can hold.
+    #[error(
+        "{}: found an IDX file of {} elements, expected at least one and fewer than memory can hold; copy or download the file again",
+        path.display(), product(dimensions)
+    )]
+    IdxSize {
+        /// The file.
+        path: PathBuf,
+        /// Its dimensions.
+        dimensions: Vec<u32>,
+    },
+    /// An IDX file ends early.
+    #[error("{}: found {found} bytes of IDX data, expected {expected}; the file is cut short, copy or download it again", path.display())]
+    IdxTruncated {
+        /// The file.
+        path: PathBuf,
+        /// Bytes in the file, decompressed.
+        found: usize,
+        /// Bytes that its header announces, or of the header itself.
+        expected: usize,
+    },
+    /// An IDX file goes on after its last element.
+    #[error("{}: found more bytes of IDX data than the {expected} that the header announces; copy or download the file again", path.display())]
+    IdxTrailing {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that the header announces, decompressed, itself included.
+        expected: usize,
+    },
+    /// A file of labels does not belong to a file of images.
+    #[error(
+        "{}: found {} for the {} of {}; give the labels of these images",
+        labels_path.display(), count(*labels, "label"), count(*images, "image"), images_path.display()
+    )]
+    LabelCount {
+        /// The file of labels.
+        labels_path: PathBuf,
+        /// Number of labels.
+        labels: usize,
+        /// The file of images.
+        images_path: PathBuf,
+        /// Number of images.
+        images: usize,
+    },
+
+    // Matrices.
+    /// A matrix was given too many or too few values.
+    #[error(
+        "found {}, expected {} for a matrix of {} and {}",
+        count(*found, "value"), *rows as u128 * *columns as u128, count(*rows, "row"), count(*columns, "column")
+    )]
+    MatrixShape {
+        /// Number of rows.
+        rows: usize,
+        /// Number of columns.
+        columns: usize,
+        /// Number of values.
+        found: usize,
+    },
+    /// A standardiser has not one mean and one scale per column.
+    #[error(
+        "found {} and {} to standardise columns with, expected one of each per column",
+        count(*means, "mean"), count(*scales, "scale")
+    )]
+    StandardiserLength {
+        /// Number of means.
+        means: usize,
+        /// Number of scales.
+        scales: usize,
+    },
+    /// A standardiser has a mean or a scale that no column has.
+    #[error(
+        "column {column}: found mean {mean} and scale {scale} to standardise with, expected a finite mean and a finite scale above 0"
+    )]
+    StandardiserValue {
+        /// Where the column stands.
+        column: usize,
+        /// Its mean.
+        mean: f32,
+        /// Its scale.
+        scale: f32,
+    },
+    /// The part of the rows to validate on is none or all of them, or no part at all.
+    #[error("found {fraction} as the part of the rows to validate on, expected a number between 0 and 1, such as 0.2")]
+    ValidationFraction {
+        /// The part.
+        fraction: f64,
+    },
+    /// There are too few rows to train on some and to validate on others.
+    #[error(
+        "found {}, too few to set {fraction} of them aside for validation; expected one or more rows to train on and to validate on",
+        count(*rows, "row")
+    )]
+    TooFewRows {
+        /// Number of rows.
+        rows: usize,
+        /// The part to set aside.
+        fraction: f64,
+    },
+
+    // Model files.
     /// A file cannot be written.
     #[error("{}: cannot be written", path.display())]
     WriteFile {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A model file is not one of ours, or is damaged.
     #[error("{}: {problem}", path.display())]
@@ -158,6 +556,111 @@ pub enum Error {
     },
 }
 
-fn list(items: &[String]) -> String {
-    if items.is_empty() { "none".into() } else { items.join(", ") }
+impl Error {
+    /// Why a file could not be opened or read.
+    pub(crate) fn unreadable(path: &Path, source: io::Error) -> Error {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::NotFound => Error::NoSuchFile { path },
+            io::ErrorKind::IsADirectory => Error::IsDirectory { path },
+            _ => Error::Unreadable { path, source },
+        }
+    }
+}
+
+fn adapters(found: &[String]) -> String {
+    if found.is_empty() { "none".into() } else { found.join(", ") }
+}
+
+/// `1 row`, `2 rows`, `no rows`.
+fn count(n: usize, noun: &str) -> String {
+    match n {
+        0 => format!("no {noun}s"),
+        1 => format!("1 {noun}"),
+        _ => format!("{n} {noun}s"),
+    }
+}
+
+/// `text` between backticks on one line, shortened when it is long.
+fn quoted(text: &str) -> String {
+    const LONGEST: usize = 40;
+    let mut shown = String::new();
+    for c in text.chars().take(LONGEST) {
+        match c {
+            '"' | '\'' | '\\' => shown.push(c),
+            _ => shown.extend(c.escape_debug()),
+        }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    format!("`{shown}`")
+}
+
+/// The names in `names` between backticks, the first ten where there are more.
+fn list(names: &[String]) -> String {
+    const LONGEST: usize = 10;
+    let shown: Vec<_> = names.iter().take(LONGEST).map(|name| quoted(name)).collect();
+    match names.len().saturating_sub(LONGEST) {
+        0 => shown.join(", "),
+        left => format!("{} and {left} more", shown.join(", ")),
+    }
+}
+
+/// What a field that was refused as a number is.
+fn found_field(field: &str) -> String {
+    match field.parse::<f64>() {
+        _ if field.is_empty() => "an empty field".to_owned(),
+        Ok(number) if number.is_finite() => {
+            format!("{}, which is beyond the range of 32-bit numbers (3.4e38)", quoted(field))
+        }
+        Ok(_) => format!("{}, which is not a finite number", quoted(field)),
+        Err(_) => format!("the text {}", quoted(field)),
+    }
+}
+
+fn target_hint(field: &str) -> &'static str {
+    match field.parse::<f64>() {
+        Err(_) if !field.is_empty() => "correct it, or take the column as classes with `--task classification`",
+        _ => "correct the field or delete the row",
+    }
+}
+
+fn others_hint(others: &[String]) -> String {
+    match others {
+        [] => String::new(),
+        others => format!(" (likewise {})", list(others)),
+    }
+}
+
+fn headerless_hint(names: &[impl AsRef<str>]) -> &'static str {
+    match names.iter().all(|name| name.as_ref().parse::<f64>().is_ok()) {
+        true => "; does the file begin without a line of column names?",
+        false => "",
+    }
+}
+
+fn open_quote_hint(line: usize, last_line: usize) -> String {
+    match line == last_line {
+        true => String::new(),
+        false => format!("; the row goes on to line {last_line}, is a quote left open?"),
+    }
+}
+
+/// `text` as one word of a command line.
+fn shell_word(text: &str) -> String {
+    match !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-.:/%+".contains(c)) {
+        true => text.to_owned(),
+        false => format!("{text:?}"),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let bytes: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes.join(" ")
+}
+
+fn product(dimensions: &[u32]) -> String {
+    let dimensions: Vec<_> = dimensions.iter().map(u32::to_string).collect();
+    dimensions.join(" x ")
 }

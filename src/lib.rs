@@ -6,7 +6,11 @@ pub mod random;
 pub mod compute;
 pub mod kernels;
 
+pub mod data;
 pub mod nn;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub mod train;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod tutorial;

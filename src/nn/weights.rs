@@ -44,7 +44,7 @@ pub fn read_weights(
     path: &Path,
     network: impl FnOnce(&HashMap<String, String>) -> Result<Network>,
 ) -> Result<(Vec<f32>, Network)> {
-    let bytes = std::fs::read(path).map_err(|source| Error::ReadFile { path: path.into(), source })?;
+    let bytes = std::fs::read(path).map_err(|source| Error::unreadable(path, source))?;
     let refuse = |problem: String| Error::ModelFile { path: path.into(), problem };
     let damaged = |error: safetensors::SafeTensorError| refuse(format!("not a whole safetensors file: {error}"));
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;

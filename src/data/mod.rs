@@ -1,0 +1,53 @@
+//! Tables and images on disk, turned into matrices.
+//!
+//! A CSV file becomes a [`Table`]; its feature columns become a [`Matrix`], its target column
+//! becomes [`Targets`]. IDX files (MNIST) become matrices directly, by [`idx`].
+//! [`Standardiser`] brings columns to one scale, [`Split`] sets rows aside for validation.
+//!
+//! ```
+//! use nngpu::data::{Standardiser, Table, Targets};
+//!
+//! let table = Table::read_csv("examples/data/iris.csv")?;
+//! let mut features = table.features(Some("species"), &[])?;
+//! Standardiser::fit(&features.values).apply(&mut features.values);
+//! let Targets::Classes(classes) = Targets::from_table(&table, "species", None)? else {
+//!     panic!("text is taken as classes");
+//! };
+//!
+//! assert_eq!((features.values.rows(), features.values.columns()), (150, 4));
+//! assert_eq!(classes.names, ["setosa", "versicolor", "virginica"]);
+//! # Ok::<(), nngpu::Error>(())
+//! ```
+
+mod matrix;
+
+mod target;
+
+mod dataset;
+
+#[cfg(feature = "data")]
+mod table;
+#[cfg(feature = "data")]
+mod target_column;
+
+#[cfg(feature = "data")]
+pub mod idx;
+
+mod split;
+mod standardise;
+
+#[cfg(feature = "data")]
+mod csv_file;
+#[cfg(feature = "data")]
+mod source;
+
+#[cfg(all(test, feature = "data"))]
+mod fuzz;
+
+pub use dataset::Dataset;
+pub use matrix::Matrix;
+pub use split::Split;
+pub use standardise::Standardiser;
+#[cfg(feature = "data")]
+pub use table::{ColumnKind, Features, Table};
+pub use target::{Classes, Targets, Task};

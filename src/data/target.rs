@@ -1,0 +1,85 @@
+//! What is to be predicted: numbers or classes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Matrix;
+
+/// What a network is trained for. Serialised as its [`Display`](fmt::Display) form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// To predict a number.
+    Regression,
+    /// To predict one of some classes.
+    Classification,
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Task::Regression => "regression",
+            Task::Classification => "classification",
+        })
+    }
+}
+
+/// What is to be predicted for each row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Targets {
+    /// Numbers, `[rows, 1]`, for [`Task::Regression`].
+    Values(Matrix),
+    /// Classes, for [`Task::Classification`].
+    Classes(Classes),
+}
+
+impl Targets {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        match self {
+            Targets::Values(values) => values.rows(),
+            Targets::Classes(classes) => classes.indices.len(),
+        }
+    }
+
+    /// Columns that hold them: one for each number of a row, or one for the index of its class.
+    pub fn columns(&self) -> usize {
+        match self {
+            Targets::Values(values) => values.columns(),
+            Targets::Classes(_) => 1,
+        }
+    }
+
+    /// The rows at `row_indices`, in that order.
+    ///
+    /// # Panics
+    ///
+    /// An index is not below [`rows`](Self::rows).
+    pub fn select_rows(&self, row_indices: &[u32]) -> Self {
+        match self {
+            Targets::Values(values) => Targets::Values(values.select_rows(row_indices)),
+            Targets::Classes(classes) => {
+                let indices = row_indices.iter().map(|&row| classes.indices[row as usize]).collect();
+                Targets::Classes(Classes { indices, names: classes.names.clone() })
+            }
+        }
+    }
+
+    /// The task that these targets are for.
+    pub fn task(&self) -> Task {
+        match self {
+            Targets::Values(_) => Task::Regression,
+            Targets::Classes(_) => Task::Classification,
+        }
+    }
+}
+
+/// The class of each row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Classes {
+    /// For each row the position of its class in `names`, `[rows]`.
+    pub indices: Vec<u32>,
+    /// The classes: numbers by their size, other names by their characters.
+    pub names: Vec<String>,
+}

@@ -1,0 +1,161 @@
+//! Measures a network on a data set, and predicts with it.
+
+use super::check_fit;
+use super::sweep::{Recorded, Sweep};
+use crate::Result;
+use crate::data::{Dataset, Matrix, Targets};
+use crate::kernels::batch::{Slot, record_tally};
+use crate::kernels::loss::{Loss, record_correct, record_loss, record_softmax};
+use crate::nn::{Fusion, Mlp};
+
+/// How well a network predicts a data set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// The mean loss over all rows.
+    pub loss: f64,
+    /// What people ask for.
+    pub metric: Metric,
+}
+
+/// The measure that people ask for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Metric {
+    /// The part of the rows whose class is predicted, in `[0, 1]`.
+    Accuracy(f64),
+    /// The part of the targets' variance that is explained, at most 1:
+    /// `1 - sum (p - t)^2 / sum (t - mean t)^2`. NaN where the targets do not vary.
+    R2(f64),
+}
+
+impl Metric {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Metric::Accuracy(_) => "accuracy",
+            Metric::R2(_) => "R²",
+        }
+    }
+
+    /// Its value.
+    pub fn value(&self) -> f64 {
+        let (Metric::Accuracy(value) | Metric::R2(value)) = self;
+        *value
+    }
+}
+
+/// Measures `mlp` on `data`.
+///
+/// # Errors
+///
+/// Data that do not fit the network, a lost device.
+pub fn evaluate(mlp: &Mlp, data: &Dataset) -> Result<Evaluation> {
+    Evaluator::new(mlp, data)?.run()
+}
+
+/// Rows of a batch when nothing is learned: enough to keep a device busy.
+const BATCH_SIZE: usize = 1024;
+
+/// A recorded evaluation, to be run after each epoch.
+#[derive(Debug)]
+pub(super) struct Evaluator<'a> {
+    mlp_device: crate::Device,
+    data: &'a Dataset,
+    sweep: Sweep<'a>,
+}
+
+/// Which kept tensors hold the loss and the correct answers of each batch.
+const LOSSES: usize = 1;
+const HITS: usize = 2;
+
+impl<'a> Evaluator<'a> {
+    pub(super) fn new(mlp: &Mlp, data: &'a Dataset) -> Result<Evaluator<'a>> {
+        let (network, device) = (mlp.network(), mlp.device());
+        check_fit(network, data)?;
+        let targets = Some(data.targets());
+        let sweep = Sweep::new(device, data.features(), targets, BATCH_SIZE, 1, &[mlp.buffer()], |plan, batch| {
+            let parameters = network.declare(plan, "parameters", 1);
+            let losses = plan.tensor("losses", 1, 1, batch.n_batches);
+            let hits = plan.tensor("hits", 1, 1, batch.n_batches);
+            let outputs = network.record_forward(plan, Fusion::Fused, parameters, batch.x)?;
+            let output = outputs[outputs.len() - 1];
+            let targets = batch.y.expect("an evaluation has targets");
+            let row_losses = plan.tensor("row losses", 1, batch.rows, 1);
+            let unused = plan.tensor("output gradient", 1, batch.rows, output.columns);
+            record_loss(plan, data.loss(), output, targets, row_losses, unused)?;
+            let stay = Slot { rows: batch.full_rows, advance: 0 };
+            if data.loss() == Loss::CrossEntropy {
+                let row_hits = plan.tensor("row hits", 1, batch.rows, 1);
+                record_correct(plan, output, targets, row_hits)?;
+                record_tally(plan, 1.0, row_hits, batch.position, stay, hits)?;
+            }
+            let move_on = Slot { advance: batch.rows, ..stay };
+            record_tally(plan, 1.0, row_losses, batch.position, move_on, losses)?;
+            Ok(Recorded { kept: vec![parameters, losses, hits], result: None })
+        })?;
+        Ok(Evaluator { mlp_device: device.clone(), data, sweep })
+    }
+
+    pub(super) fn run(&mut self) -> Result<Evaluation> {
+        self.sweep.start_in_order()?;
+        while self.sweep.advance(usize::MAX)? > 0 {}
+        let total = |which| -> Result<f64> {
+            let sums: Vec<f32> = self.mlp_device.read(&self.sweep.kept(which))?;
+            Ok(sums.iter().map(|&sum| f64::from(sum)).sum())
+        };
+        let rows = self.data.rows() as f64;
+        let loss = total(LOSSES)? / rows;
+        let metric = match self.data.targets() {
+            Targets::Classes(_) => Metric::Accuracy(total(HITS)? / rows),
+            Targets::Values(values) => Metric::R2(1.0 - loss / mean_variance(values)),
+        };
+        Ok(Evaluation { loss, metric })
+    }
+}
+
+/// The population variance of each column, averaged.
+fn mean_variance(values: &Matrix) -> f64 {
+    let (rows, columns) = (values.rows() as f64, values.columns());
+    let column = |column: usize| values.values().iter().skip(column).step_by(columns).map(|&value| f64::from(value));
+    let variance = |index: usize| {
+        let mean = column(index).sum::<f64>() / rows;
+        column(index).map(|value| (value - mean).powi(2)).sum::<f64>() / rows
+    };
+    (0..columns).map(variance).sum::<f64>() / columns as f64
+}
+
+/// The network's answers for `features` of `[rows, inputs]`: `[rows, outputs]` numbers, or
+/// probabilities of the classes where `loss` is [`Loss::CrossEntropy`].
+///
+/// # Errors
+///
+/// Another number of columns, a lost device.
+pub fn predict(mlp: &Mlp, features: &Matrix, loss: Loss) -> Result<Matrix> {
+    let (network, device) = (mlp.network(), mlp.device());
+    let outputs = network.outputs();
+    if features.rows() == 0 {
+        return Matrix::new(0, outputs as usize, Vec::new());
+    }
+    let mut sweep = Sweep::new(device, features, None, BATCH_SIZE, 1, &[mlp.buffer()], |plan, batch| {
+        let parameters = network.declare(plan, "parameters", 1);
+        let layers = network.record_forward(plan, Fusion::Fused, parameters, batch.x)?;
+        let mut result = layers[layers.len() - 1];
+        if loss == Loss::CrossEntropy {
+            let probabilities = plan.tensor("probabilities", 1, batch.rows, outputs);
+            record_softmax(plan, result, probabilities)?;
+            result = probabilities;
+        }
+        // Nothing is summed; the tally only moves on to the next rows.
+        let (zero, nowhere) = (plan.tensor("nothing", 1, 1, 1), plan.tensor("nowhere", 1, 1, 1));
+        let move_on = Slot { rows: batch.full_rows, advance: batch.rows };
+        record_tally(plan, 0.0, zero, batch.position, move_on, nowhere)?;
+        Ok(Recorded { kept: vec![parameters], result: Some(result) })
+    })?;
+    sweep.start_in_order()?;
+    let mut values = Vec::with_capacity(features.rows() * outputs as usize);
+    while sweep.advance(1)? > 0 {
+        let result = sweep.pass().result().expect("the step leaves its answers");
+        values.extend(device.read::<f32>(&result)?);
+    }
+    Matrix::new(features.rows(), outputs as usize, values)
+}

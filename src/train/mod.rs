@@ -1,0 +1,260 @@
+//! The training loop: epochs of recorded steps, measured on rows set aside.
+
+mod blame;
+mod evaluate;
+mod sweep;
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+pub use evaluate::{Evaluation, Metric, evaluate, predict};
+
+use crate::compute::{Buffer, Device, Plan};
+use crate::data::Dataset;
+use crate::kernels::batch::{Slot, record_tally};
+use crate::kernels::loss::record_loss;
+use crate::kernels::optimizer::{Optimizer, OptimizerState, record_update};
+use crate::nn::{Fusion, Mlp, Network};
+use crate::random::{Key, Purpose, Threefry};
+use crate::{Error, Result};
+use blame::{Snapshot, blame};
+use evaluate::Evaluator;
+use sweep::{Batch, Recorded, Sweep};
+
+/// How to train.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The rule that moves the weights.
+    pub optimizer: Optimizer,
+    /// Rows of a batch, at least 1; the last batch of an epoch may have fewer.
+    pub batch_size: usize,
+    /// Times that every row is learned from, at least 1.
+    pub epochs: usize,
+    /// Seed of the order of rows in each epoch.
+    pub seed: u64,
+}
+
+impl Settings {
+    /// Checks every setting's range.
+    ///
+    /// # Errors
+    ///
+    /// A setting outside its range, by name.
+    pub fn check(&self) -> Result<()> {
+        for (name, value) in [("batch size", self.batch_size), ("epochs", self.epochs)] {
+            if value == 0 {
+                let (found, expected) = ("0".into(), "a number of at least 1".into());
+                return Err(Error::Setting { name: name.into(), found, expected });
+            }
+        }
+        self.optimizer.check()
+    }
+}
+
+/// What happens while training, told as it happens.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Some batches were done; told a few times a second.
+    Batches {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// Batches done in it.
+        done: usize,
+        /// Batches of an epoch.
+        total: usize,
+    },
+    /// An epoch was done.
+    Epoch(Epoch),
+}
+
+/// How an epoch went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// The mean loss over its rows, each as it was when its batch was learned from.
+    pub loss: f64,
+    /// How the rows set aside are predicted after it.
+    pub validation: Option<Evaluation>,
+    /// How long it took, without the validation.
+    pub elapsed: Duration,
+}
+
+/// How a training went.
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    /// Every epoch that was done.
+    pub epochs: Vec<Epoch>,
+    /// Whether the observer stopped it early.
+    pub is_interrupted: bool,
+}
+
+/// Trains `mlp` on `data` and gives how it went; the weights are then those after the last step.
+///
+/// The loss is the one that fits the targets, [`Dataset::loss`]. `observe` is told what happens;
+/// it can stop the training by breaking. Same device, seed and data give the same weights, bit for
+/// bit, however long each step takes.
+///
+/// # Errors
+///
+/// A setting outside its range, data that do not fit the network, or a loss that is no longer a
+/// number: [`Error::NotFinite`] then names the first tensor that went wrong, and the weights are
+/// those of the beginning of that epoch.
+pub fn fit(
+    mlp: &mut Mlp,
+    data: &Dataset,
+    validation: Option<&Dataset>,
+    settings: &Settings,
+    observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+) -> Result<History> {
+    settings.check()?;
+    for data in std::iter::once(data).chain(validation) {
+        check_fit(mlp.network(), data)?;
+    }
+    let device = mlp.device().clone();
+    let mut sweep = training_sweep(&device, mlp.network(), mlp.buffer(), data, settings)?;
+    let snapshot = Snapshot::new(&device, &sweep)?;
+    let mut evaluator = validation.map(|validation| Evaluator::new(mlp, validation)).transpose()?;
+    let mut history = History { epochs: Vec::new(), is_interrupted: false };
+    let mut pace = Pace::default();
+    for epoch in 1..=settings.epochs {
+        let start = Instant::now();
+        snapshot.save(&device)?;
+        sweep.start(order(settings.seed, epoch, data.rows()))?;
+        loop {
+            let count = pace.measure(|limit| {
+                let count = sweep.advance(limit)?;
+                device.wait().map(|()| count)
+            })?;
+            if count == 0 {
+                break;
+            }
+            let event = Event::Batches { epoch, done: sweep.done(), total: sweep.n_batches() };
+            if observe(&event).is_break() {
+                history.is_interrupted = true;
+                return Ok(history);
+            }
+        }
+        let losses: Vec<f32> = device.read(&sweep.kept(LOSSES))?;
+        if let Some(batch) = losses.iter().position(|loss| !loss.is_finite()) {
+            snapshot.restore(&device)?;
+            let order = order(settings.seed, epoch, data.rows());
+            let found = blame(&device, &mut sweep, order, batch, mlp.network())?;
+            snapshot.restore(&device)?;
+            let step = (epoch - 1) * sweep.n_batches() + batch + 1;
+            return Err(found.into_error(step as u64, epoch as u64, settings.optimizer.learning_rate()));
+        }
+        let weighted = losses.iter().enumerate().map(|(batch, loss)| f64::from(*loss) * sweep.batch_rows(batch) as f64);
+        let loss = weighted.sum::<f64>() / data.rows() as f64;
+        let elapsed = start.elapsed();
+        let validation = evaluator.as_mut().map(Evaluator::run).transpose()?;
+        let done = Epoch { epoch, loss, validation, elapsed };
+        let observed = observe(&Event::Epoch(done.clone()));
+        history.epochs.push(done);
+        if observed.is_break() {
+            history.is_interrupted = epoch < settings.epochs;
+            break;
+        }
+    }
+    Ok(history)
+}
+
+/// Which kept tensor holds the loss of each batch.
+const LOSSES: usize = 1;
+
+/// Records the step of training: gather, forward, loss, backward, update, count.
+fn training_sweep<'a>(
+    device: &Device,
+    network: &Network,
+    parameters: &Buffer,
+    data: &'a Dataset,
+    settings: &Settings,
+) -> Result<Sweep<'a>> {
+    let record = |plan: &mut Plan, batch: &Batch| record_step(plan, network, batch, data, &settings.optimizer, 1);
+    let (features, targets) = (data.features(), Some(data.targets()));
+    let sweep = Sweep::new(device, features, targets, settings.batch_size, 1, &[parameters], record)?;
+    device.write(&sweep.kept(SETTINGS), 0, &settings.optimizer.settings())?;
+    if matches!(settings.optimizer, Optimizer::Adam { .. }) {
+        device.write(&sweep.kept(POWERS), 0, &[1.0f32, 1.0])?;
+    }
+    Ok(sweep)
+}
+
+const SETTINGS: usize = 2;
+/// After Adam's two moments.
+const POWERS: usize = 5;
+
+fn record_step(
+    plan: &mut Plan,
+    network: &Network,
+    batch: &Batch,
+    data: &Dataset,
+    optimizer: &Optimizer,
+    models: u32,
+) -> Result<Recorded> {
+    let parameters = network.declare(plan, "parameters", models);
+    let losses = plan.tensor("losses", models, 1, batch.n_batches);
+    let state = OptimizerState::declare(plan, optimizer, models, network.length());
+    let kept =
+        [parameters, losses, state.settings].into_iter().chain(state.moments.iter().copied()).chain(state.powers);
+    let kept = kept.collect();
+
+    let outputs = network.record_forward(plan, Fusion::Fused, parameters, batch.x)?;
+    let output = outputs[outputs.len() - 1];
+    let row_losses = plan.tensor("row losses", models, batch.rows, 1);
+    let output_gradient = plan.tensor("output gradient", models, batch.rows, output.columns);
+    let targets = batch.y.expect("training has targets");
+    record_loss(plan, data.loss(), output, targets, row_losses, output_gradient)?;
+    let gradients = network.declare(plan, "gradients", models);
+    network.record_backward(plan, Fusion::Fused, parameters, batch.x, &outputs, output_gradient, gradients)?;
+    record_update(plan, optimizer, &state, gradients, parameters)?;
+    let slot = Slot { rows: batch.full_rows, advance: batch.rows };
+    record_tally(plan, 1.0 / batch.rows as f32, row_losses, batch.position, slot, losses)?;
+    Ok(Recorded { kept, result: None })
+}
+
+/// The order in which an epoch goes through the rows: computed from the seed and the epoch's
+/// number alone.
+fn order(seed: u64, epoch: usize, rows: usize) -> Vec<u32> {
+    Threefry::new(Key::new(seed), Purpose::Shuffling, epoch as u64).permutation(rows as u32)
+}
+
+fn check_fit(network: &Network, data: &Dataset) -> Result<()> {
+    let (inputs, outputs) = (network.inputs() as usize, network.outputs() as usize);
+    if (data.features().columns(), data.n_outputs()) == (inputs, outputs) {
+        return Ok(());
+    }
+    Err(Error::Shape {
+        operation: "training".into(),
+        found: format!("data with {} features and {} targets", data.features().columns(), data.n_outputs()),
+        expected: format!("{inputs} and {outputs}, as the network has inputs and outputs"),
+    })
+}
+
+/// Sizes the parts of an epoch so that the observer hears about ten times a second. Only when it
+/// is told depends on the clock.
+#[derive(Debug)]
+struct Pace {
+    limit: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { limit: 1 }
+    }
+}
+
+impl Pace {
+    fn measure(&mut self, part: impl FnOnce(usize) -> Result<usize>) -> Result<usize> {
+        let start = Instant::now();
+        let count = part(self.limit)?;
+        let elapsed = start.elapsed();
+        if elapsed > Duration::from_millis(150) {
+            self.limit = (self.limit / 2).max(1);
+        } else if elapsed < Duration::from_millis(60) && count == self.limit {
+            self.limit *= 2;
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,275 @@
+//! Goes through a data set in batches, with the data on the device.
+
+use crate::Result;
+use crate::compute::{Buffer, Device, Element, Plan, Program, Tensor};
+use crate::data::{Matrix, Targets};
+use crate::kernels::batch::record_gather;
+
+/// One batch, as the plan of a step sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch {
+    /// `[rows, inputs]`.
+    pub x: Tensor,
+    /// `[rows, outputs]` numbers or `[rows, 1]` class indices.
+    pub y: Option<Tensor>,
+    /// `[models, 1, 1]`: where in the data each model is. The step is to move it on by `rows`.
+    pub position: Tensor,
+    /// Rows of this batch.
+    pub rows: u32,
+    /// Rows of a full batch; the last one of a sweep may have fewer.
+    pub full_rows: u32,
+    /// Batches of a whole sweep.
+    pub n_batches: u32,
+}
+
+/// What the recording of a step leaves for its user.
+#[derive(Clone, Debug, Default)]
+pub struct Recorded {
+    /// Tensors that live on from step to step, always in the same order.
+    pub kept: Vec<Tensor>,
+    /// A tensor that each step leaves to be read.
+    pub result: Option<Tensor>,
+}
+
+/// A step over full batches and one over the incomplete last batch, and the data they go through.
+///
+/// Data that fit on the device are written once, and each sweep writes an order of rows. Larger
+/// data come in windows of whole batches, their rows put in order by the host; the results are the
+/// same, byte for byte.
+#[derive(Debug)]
+pub struct Sweep<'a> {
+    device: Device,
+    features: &'a Matrix,
+    targets: Option<&'a Targets>,
+    batch_size: usize,
+    /// Rows on the device at a time.
+    window: usize,
+    is_resident: bool,
+    full: Option<Pass>,
+    rest: Option<Pass>,
+    order: Vec<u32>,
+    done: usize,
+}
+
+/// A compiled step.
+#[derive(Debug)]
+pub struct Pass {
+    pub plan: Plan,
+    pub program: Program,
+    pub batch: Batch,
+    recorded: Recorded,
+    feed: [Option<Tensor>; 4],
+}
+
+impl<'a> Sweep<'a> {
+    /// Records and compiles the steps of a sweep over `features` in batches of `batch_size`.
+    ///
+    /// `record` is called for the full batch and for the last one; it declares what it keeps and
+    /// records the step. `given` holds buffers for the first of the kept tensors.
+    pub fn new(
+        device: &Device,
+        features: &'a Matrix,
+        targets: Option<&'a Targets>,
+        batch_size: usize,
+        models: u32,
+        given: &[&Buffer],
+        record: impl Fn(&mut Plan, &Batch) -> Result<Recorded>,
+    ) -> Result<Sweep<'a>> {
+        let rows = features.rows();
+        let batch_size = batch_size.min(rows);
+        let widest = features.columns().max(targets.map_or(1, Targets::columns)).max(1);
+        let fitting = device.max_length() / widest;
+        let is_resident = rows <= fitting;
+        let window = if is_resident { rows } else { (fitting / batch_size).max(1) * batch_size };
+
+        let compile = |rows: usize, first: Option<&Pass>| -> Result<Option<Pass>> {
+            if rows == 0 {
+                return Ok(None);
+            }
+            let mut plan = Plan::new();
+            let n_batches = features.rows().div_ceil(batch_size) as u32;
+            let (batch, feed) =
+                declare_batch(&mut plan, features, targets, [rows, batch_size, window], n_batches, models)?;
+            let recorded = record(&mut plan, &batch)?;
+            // What the two steps share: the data, and what lives on from step to step.
+            let shared: Vec<Buffer> = match first {
+                Some(first) => first.shared().map(|tensor| first.program.buffer(tensor.buffer)).collect(),
+                None => Vec::new(),
+            };
+            let own: Vec<Tensor> = feed.iter().flatten().chain(&recorded.kept).copied().collect();
+            let mut buffers: Vec<_> = own.iter().zip(&shared).map(|(tensor, buffer)| (tensor.buffer, buffer)).collect();
+            if first.is_none() {
+                buffers.extend(recorded.kept.iter().zip(given).map(|(tensor, buffer)| (tensor.buffer, *buffer)));
+            }
+            let program = device.compile(&plan, &buffers)?;
+            Ok(Some(Pass { plan, program, batch, recorded, feed }))
+        };
+        let full = compile(if rows >= batch_size { batch_size } else { 0 }, None)?;
+        let rest = compile(rows % batch_size, full.as_ref())?;
+        let device = device.clone();
+        let sweep = Sweep {
+            device,
+            features,
+            targets,
+            batch_size,
+            window,
+            is_resident,
+            full,
+            rest,
+            order: Vec::new(),
+            done: 0,
+        };
+        sweep.prepare()?;
+        Ok(sweep)
+    }
+
+    /// Writes what stays the same for all sweeps.
+    fn prepare(&self) -> Result<()> {
+        if self.is_resident {
+            self.write_rows(self.features.values(), self.targets)
+        } else {
+            let same: Vec<u32> = (0..self.window as u32).collect();
+            self.device.write(&self.feed_buffer(2), 0, &same)
+        }
+    }
+
+    fn write_rows(&self, features: &[f32], targets: Option<&Targets>) -> Result<()> {
+        self.device.write(&self.feed_buffer(0), 0, features)?;
+        match targets {
+            Some(Targets::Values(values)) => self.device.write(&self.feed_buffer(1), 0, values.values()),
+            Some(Targets::Classes(classes)) => self.device.write(&self.feed_buffer(1), 0, &classes.indices),
+            None => Ok(()),
+        }
+    }
+
+    /// The buffer of features, targets, order or position.
+    fn feed_buffer(&self, which: usize) -> Buffer {
+        let pass = self.first();
+        pass.program.buffer(pass.feed[which].expect("declared").buffer)
+    }
+
+    fn first(&self) -> &Pass {
+        self.full.as_ref().expect("a batch is at most as large as the data")
+    }
+
+    /// Begins a sweep through the rows in the given order.
+    pub fn start(&mut self, order: Vec<u32>) -> Result<()> {
+        assert_eq!(order.len(), self.features.rows(), "rows in order");
+        let position = vec![0u32; self.first().batch.position.models as usize];
+        self.device.write(&self.feed_buffer(3), 0, &position)?;
+        if self.is_resident {
+            self.device.write(&self.feed_buffer(2), 0, &order)?;
+        }
+        self.order = order;
+        self.done = 0;
+        Ok(())
+    }
+
+    /// Begins a sweep through the rows as they are.
+    pub fn start_in_order(&mut self) -> Result<()> {
+        self.start((0..self.features.rows() as u32).collect())
+    }
+
+    /// Runs up to `limit` of the batches that remain; gives how many it ran, 0 at the end.
+    pub fn advance(&mut self, limit: usize) -> Result<usize> {
+        let (rows, start) = (self.order.len(), self.done * self.batch_size);
+        if start >= rows || limit == 0 {
+            return Ok(0);
+        }
+        if !self.is_resident && start.is_multiple_of(self.window) {
+            let window = &self.order[start..rows.min(start + self.window)];
+            let targets = self.targets.map(|targets| targets.select_rows(window));
+            self.write_rows(self.features.select_rows(window).values(), targets.as_ref())?;
+        }
+        let window_end = rows.min((start / self.window + 1) * self.window);
+        let full_batches = (window_end - start) / self.batch_size;
+        let count = if full_batches > 0 {
+            let count = full_batches.min(limit);
+            self.device.run(&self.first().program, count)?;
+            count
+        } else {
+            let rest = self.rest.as_ref().expect("rows remain");
+            self.device.run(&rest.program, 1)?;
+            1
+        };
+        self.done += count;
+        Ok(count)
+    }
+
+    /// The step that ran last, or will run first.
+    pub fn pass(&self) -> &Pass {
+        match &self.rest {
+            Some(rest) if self.done == self.n_batches() => rest,
+            _ => self.first(),
+        }
+    }
+
+    /// Batches of a whole sweep.
+    pub fn n_batches(&self) -> usize {
+        self.first().batch.n_batches as usize
+    }
+
+    /// Batches that ran since the start.
+    pub fn done(&self) -> usize {
+        self.done
+    }
+
+    /// Rows of the batch at `index`.
+    pub fn batch_rows(&self, index: usize) -> usize {
+        self.batch_size.min(self.features.rows() - index * self.batch_size)
+    }
+
+    /// A kept tensor's buffer.
+    pub fn kept(&self, index: usize) -> Buffer {
+        self.first().program.buffer(self.first().recorded.kept[index].buffer)
+    }
+
+    /// The kept tensors, as the first plan declares them.
+    pub fn kept_tensors(&self) -> &[Tensor] {
+        &self.first().recorded.kept
+    }
+}
+
+impl Pass {
+    fn shared(&self) -> impl Iterator<Item = &Tensor> {
+        self.feed.iter().flatten().chain(&self.recorded.kept)
+    }
+
+    /// The buffer that each step leaves to be read.
+    pub fn result(&self) -> Option<Buffer> {
+        self.recorded.result.map(|tensor| self.program.buffer(tensor.buffer))
+    }
+}
+
+/// Declares the data on the device and records the gathering of one batch out of them.
+fn declare_batch(
+    plan: &mut Plan,
+    features: &Matrix,
+    targets: Option<&Targets>,
+    [rows, full_rows, window]: [usize; 3],
+    n_batches: u32,
+    models: u32,
+) -> Result<(Batch, [Option<Tensor>; 4])> {
+    let (rows, window, columns) = (rows as u32, window as u32, features.columns() as u32);
+    let all_x = plan.tensor("features", 1, window, columns);
+    let all_y = targets.map(|targets| {
+        let element = if matches!(targets, Targets::Values(_)) { Element::F32 } else { Element::U32 };
+        plan.tensor_of("targets", element, 1, window, targets.columns() as u32)
+    });
+    let order = plan.integers("order", 1, 1, window);
+    let position = plan.integers("position", models, 1, 1);
+    // All models go through the same rows, so the first one's position serves to gather.
+    let shared_position = Tensor { models: 1, ..position };
+    let x = plan.tensor("batch features", 1, rows, columns);
+    record_gather(plan, all_x, order, shared_position, x)?;
+    let y = match all_y {
+        Some(all_y) => {
+            let y = plan.tensor_of("batch targets", plan.spec(all_y.buffer).element, 1, rows, all_y.columns);
+            record_gather(plan, all_y, order, shared_position, y)?;
+            Some(y)
+        }
+        None => None,
+    };
+    let batch = Batch { x, y, position, rows, full_rows: full_rows as u32, n_batches };
+    Ok((batch, [Some(all_x), all_y, Some(order), Some(position)]))
+}
