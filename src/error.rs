@@ -530,6 +530,27 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A file that is no model stands where one is to be written.
+    #[error("{}: exists and is no model file, so it is not replaced; give another name with `--output`", path.display())]
+    OutputTaken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A class that the model did not learn.
+    #[error(
+        "{}, column {}: found the class {}, expected one of those to learn from: {}",
+        path.display(), quoted(column), quoted(class), list(classes)
+    )]
+    UnknownClass {
+        /// The file.
+        path: PathBuf,
+        /// The name of the column.
+        column: String,
+        /// The class.
+        class: String,
+        /// The classes that are known.
+        classes: Vec<String>,
+    },
     /// A model file is not one of ours, or is damaged.
     #[error("{}: {problem}", path.display())]
     ModelFile {

@@ -1,6 +1,7 @@
 //! Trains and runs multilayer perceptrons on any GPU through wgpu, or fast on the CPU.
 
 pub mod error;
+pub mod file;
 pub mod random;
 
 pub mod compute;
@@ -11,6 +12,9 @@ pub mod nn;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod train;
+
+#[cfg(not(target_arch = "wasm32"))]
+pub mod model;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub mod tutorial;

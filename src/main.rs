@@ -1,3 +1,9 @@
-//! The command `nngpu`.
+//! The command `nngpu`: trains a network on a table or on images, and predicts with it.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,6 +1,6 @@
 //! Rows to learn from: features, and what is to be predicted.
 
-use super::{Matrix, Targets};
+use super::{Matrix, Standardiser, Targets};
 use crate::kernels::loss::Loss;
 use crate::{Error, Result};
 
@@ -46,6 +46,26 @@ impl Dataset {
     /// What is to be predicted.
     pub fn targets(&self) -> &Targets {
         &self.targets
+    }
+
+    /// Brings the features to one scale.
+    ///
+    /// # Panics
+    ///
+    /// The standardiser has another number of columns.
+    pub fn standardise_features(&mut self, standardiser: &Standardiser) {
+        standardiser.apply(&mut self.features);
+    }
+
+    /// Brings targets that are numbers to one scale; classes stay as they are.
+    ///
+    /// # Panics
+    ///
+    /// The standardiser has another number of columns.
+    pub fn standardise_targets(&mut self, standardiser: &Standardiser) {
+        if let Targets::Values(values) = &mut self.targets {
+            standardiser.apply(values);
+        }
     }
 
     /// Number of rows, at least 1.

@@ -32,6 +32,32 @@ impl Targets {
             },
         }
     }
+
+    /// The column named `column` of another table as targets of the same kind: classes have the
+    /// same indices.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Targets::from_table`], and a class that these targets do not have.
+    pub fn same_from_table(&self, table: &Table, column: &str) -> Result<Self> {
+        let Targets::Classes(known) = self else {
+            return Targets::from_table(table, column, Some(Task::Regression));
+        };
+        let found = Classes::named_in(table, column)?;
+        let index = |name: &String| {
+            let same = |other: &String| other == name || number(other).is_some_and(|value| number(name) == Some(value));
+            let position = known.names.iter().position(same);
+            position.map(|index| index as u32).ok_or_else(|| Error::UnknownClass {
+                path: table.path().to_owned(),
+                column: column.to_owned(),
+                class: name.clone(),
+                classes: known.names.clone(),
+            })
+        };
+        let indices = found.names.iter().map(index).collect::<Result<Vec<u32>>>()?;
+        let indices = found.indices.iter().map(|&class| indices[class as usize]).collect();
+        Ok(Targets::Classes(Classes { indices, names: known.names.clone() }))
+    }
 }
 
 fn fitting_task(kind: ColumnKind) -> Task {
@@ -49,35 +75,12 @@ impl Classes {
     ///
     /// # Errors
     ///
-    /// There is no such column; a field is empty or, among numbers, not finite; there is one class only; there are three or more
-    /// classes, and their number is over half that of the rows.
+    /// There is no such column; a field is empty or, among numbers, not finite; there is one class only;
+    /// there are three or more classes, and their number is over half that of the rows.
     pub fn from_table(table: &Table, column: &str) -> Result<Self> {
-        let column_index = table.column_index(column)?;
-        let kind = table.kinds()[column_index];
+        let classes = Classes::named_in(table, column)?;
         let path = || table.path().to_owned();
-        let fields: Vec<&str> = (0..table.n_rows()).map(|row| table.field(row, column_index)).collect();
-        let is_missing = |field: &&str| match kind {
-            ColumnKind::Text => field.is_empty(),
-            ColumnKind::Numbers | ColumnKind::Incomplete => number(field).is_none(),
-        };
-        if let Some(row) = fields.iter().position(is_missing) {
-            return Err(Error::MissingClass {
-                path: path(),
-                line: table.line(row),
-                column: column.to_owned(),
-                found: fields[row].to_owned(),
-            });
-        }
-        let value = |name: &str| number(name).expect("a column of numbers");
-        let classes = match kind {
-            ColumnKind::Text => Self::new(&fields, |name| name, |a, b| a.cmp(b)),
-            // Adding 0 makes the two zeros one.
-            ColumnKind::Numbers | ColumnKind::Incomplete => {
-                let bits = |name: &str| (value(name) + 0.0).to_bits();
-                Self::new(&fields, bits, |a, b| value(a).total_cmp(&value(b)))
-            }
-        };
-        let (n_classes, rows) = (classes.names.len(), fields.len());
+        let (n_classes, rows) = (classes.names.len(), table.n_rows());
         if let [class] = &classes.names[..] {
             return Err(Error::OneClass { path: path(), column: Some(column.to_owned()), class: class.clone() });
         }
@@ -85,6 +88,34 @@ impl Classes {
             return Err(Error::TooManyClasses { path: path(), column: column.to_owned(), classes: n_classes, rows });
         }
         Ok(classes)
+    }
+
+    /// The column named `column` as classes, however many there are.
+    fn named_in(table: &Table, column: &str) -> Result<Self> {
+        let column_index = table.column_index(column)?;
+        let kind = table.kinds()[column_index];
+        let fields: Vec<&str> = (0..table.n_rows()).map(|row| table.field(row, column_index)).collect();
+        let is_missing = |field: &&str| match kind {
+            ColumnKind::Text => field.is_empty(),
+            ColumnKind::Numbers | ColumnKind::Incomplete => number(field).is_none(),
+        };
+        if let Some(row) = fields.iter().position(is_missing) {
+            return Err(Error::MissingClass {
+                path: table.path().to_owned(),
+                line: table.line(row),
+                column: column.to_owned(),
+                found: fields[row].to_owned(),
+            });
+        }
+        let value = |name: &str| number(name).expect("a column of numbers");
+        Ok(match kind {
+            ColumnKind::Text => Self::new(&fields, |name| name, |a, b| a.cmp(b)),
+            // Adding 0 makes the two zeros one.
+            ColumnKind::Numbers | ColumnKind::Incomplete => {
+                let bits = |name: &str| (value(name) + 0.0).to_bits();
+                Self::new(&fields, bits, |a, b| value(a).total_cmp(&value(b)))
+            }
+        })
     }
 
     /// The labels of the file at `path` as classes with the names 0, 1, 2, …

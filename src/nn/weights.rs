@@ -1,12 +1,12 @@
 //! Weights in and out of safetensors files.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::Network;
+use crate::file::replace_file;
 use crate::{Error, Result};
 
 /// Writes one model's parameters, laid out as [`Network::parameters`] tells, under their names,
@@ -74,18 +74,4 @@ pub fn read_weights(
         }
     }
     Ok((values, network))
-}
-
-/// Replaces a file whole, or leaves the old one.
-fn replace_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // As open to others as the user's files are; a temporary file would be private.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.prefix(".nngpu-").suffix(".tmp").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }

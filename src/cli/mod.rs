@@ -1,0 +1,132 @@
+//! What the user types, and how a run ends.
+
+mod devices;
+mod interrupt;
+mod predict;
+mod progress;
+mod summary;
+mod train;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use nngpu::{Device, Error, tutorial};
+
+/// Train and run neural networks on any GPU, or fast on the CPU, reproducibly.
+#[derive(Debug, Parser)]
+#[command(
+    name = "nngpu",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  nngpu train flowers.csv --target species
+  nngpu predict model.safetensors new-flowers.csv > predictions.csv
+  nngpu tutorial"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(train::Train),
+    Predict(predict::Predict),
+    Devices(devices::Devices),
+    Tutorial(Tutorial),
+}
+
+/// Tell one training step number by number, as the notebook "Neural Network Fundamentals with MLX" does
+#[derive(Debug, clap::Args)]
+struct Tutorial {
+    #[command(flatten)]
+    device: DeviceOption,
+}
+
+/// Where to compute; the same words in every command.
+#[derive(Debug, clap::Args)]
+struct DeviceOption {
+    /// Where to compute: auto, cpu, reference, gpu, an index of `nngpu devices`, part of a name, or
+    /// backend:name
+    #[arg(short, long, value_name = "DEVICE", default_value = "auto")]
+    device: String,
+}
+
+/// How a run that did not fail ended.
+enum Ending {
+    Done,
+    /// Stopped by the user, with what there was saved.
+    Interrupted,
+}
+
+/// What stops a run.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Nngpu(#[from] Error),
+    #[error("the results could not be written")]
+    Output(#[from] io::Error),
+}
+
+impl From<tutorial::TellError> for Failure {
+    fn from(error: tutorial::TellError) -> Failure {
+        match error {
+            tutorial::TellError::Compute(error) => Failure::Nngpu(error),
+            tutorial::TellError::Write(error) => Failure::Output(error),
+        }
+    }
+}
+
+/// 128 and the number of SIGINT, as shells report it.
+const INTERRUPTED: u8 = 130;
+
+/// Parses the arguments, runs the command, reports, and gives the exit code.
+pub fn run() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Train(train) => train.run(),
+        Command::Predict(predict) => predict.run(),
+        Command::Devices(devices) => devices.run(),
+        Command::Tutorial(tutorial) => tutorial.run(),
+    };
+    match result {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        // Whoever reads the output has enough, as `head` does.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            report(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints an error with its causes.
+fn report(failure: &Failure) {
+    eprintln!("error: {failure}");
+    // A transparent error shows its own source, so the chain begins beneath it.
+    let mut cause = std::error::Error::source(failure);
+    while let Some(error) = cause {
+        eprintln!("  caused by: {error}");
+        cause = error.source();
+    }
+}
+
+impl DeviceOption {
+    /// Opens the device and says which one it is, and why.
+    fn open(&self, flops_per_step: Option<f64>) -> Result<Device, Failure> {
+        let opened = Device::open_for(&self.device, flops_per_step)?;
+        eprintln!("device: {} ({})", opened.device.description(), opened.reason);
+        Ok(opened.device)
+    }
+}
+
+impl Tutorial {
+    fn run(self) -> Result<Ending, Failure> {
+        // So small a network is the CPU's business, unless the user wants to see another device.
+        let device = self.device.open(Some(0.0))?;
+        tutorial::tell(&device, &mut io::stdout().lock())?;
+        Ok(Ending::Done)
+    }
+}

@@ -1,0 +1,85 @@
+//! `nngpu predict`.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use nngpu::Error;
+use nngpu::data::{Table, idx};
+use nngpu::model::{Input, Model, Output, Predictions};
+
+use super::{DeviceOption, Ending, Failure};
+
+/// Predict rows with a trained model, and write them as CSV
+///
+/// A table needs the columns that the model learned from, in any order; others are left aside.
+/// For classes each line holds the most probable one and its probability.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  nngpu predict model.safetensors new-flowers.csv --output predictions.csv")]
+pub struct Predict {
+    /// Model file that `nngpu train` wrote
+    model: PathBuf,
+
+    /// Rows to predict: a CSV file, or an IDX file of images, as the model learned from
+    data: PathBuf,
+
+    /// CSV file to write [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    device: DeviceOption,
+}
+
+/// Rows that go through the network together.
+const BATCH_SIZE: usize = 1024;
+
+impl Predict {
+    pub fn run(self) -> Result<Ending, Failure> {
+        let model = Model::load(&self.model)?;
+        let features = match &model.input {
+            Input::Table { columns, .. } => Table::read_csv(&self.data)?.matrix(columns)?,
+            Input::Images => idx::read_images(&self.data)?,
+        };
+        // A third of a training step: only forwards.
+        let flops = model.network.flops_per_step(BATCH_SIZE.min(features.rows())) / 3.0;
+        let device = self.device.open(Some(flops))?;
+        let predictions = model.predict(&device, features)?;
+        match &self.output {
+            Some(path) => {
+                let failed = |source| Error::WriteFile { path: path.clone(), source };
+                let mut text = Vec::new();
+                write_csv(&mut text, &model.output, &predictions).map_err(failed)?;
+                nngpu::file::replace_file(path, &text).map_err(failed)?;
+            }
+            None => write_csv(&mut io::stdout().lock(), &model.output, &predictions)?,
+        }
+        Ok(Ending::Done)
+    }
+}
+
+fn write_csv(out: &mut dyn Write, output: &Output, predictions: &Predictions) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    match (output, predictions) {
+        (Output::Class { name, classes }, Predictions::Probabilities(probabilities)) => {
+            csv.write_record([name.as_str(), "probability"])?;
+            for row in 0..probabilities.rows() {
+                let row = probabilities.row(row);
+                // The first of equal ones, as accuracy counts.
+                let best = (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
+                csv.write_record([classes[best].as_str(), &row[best].to_string()])?;
+            }
+        }
+        (output, Predictions::Numbers(numbers)) => {
+            csv.write_record([output.name()])?;
+            for number in numbers {
+                csv.write_record([number.to_string()])?;
+            }
+        }
+        (Output::Number { .. }, Predictions::Probabilities(_)) => {
+            unreachable!("a model of numbers predicts numbers")
+        }
+    }
+    csv.flush()
+}

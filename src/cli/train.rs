@@ -1,0 +1,292 @@
+//! `nngpu train`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use nngpu::data::{Classes, Dataset, Split, Standardiser, Table, Targets, Task, idx};
+use nngpu::model::{Input, Model, Output};
+use nngpu::random::{Key, Purpose, Threefry};
+use nngpu::train::{Evaluation, Settings, evaluate, fit};
+use nngpu::{Activation, Error, Mlp, Network, Optimizer};
+
+use super::interrupt::Interrupt;
+use super::progress::Progress;
+use super::{DeviceOption, Ending, Failure, summary};
+
+/// Train a network on a CSV table or on images, and write a model file
+///
+/// A table is a CSV file, plain or gzipped, whose first line names the columns. A target of
+/// numbers is a regression, one of text a classification. Images are an IDX file, plain or
+/// gzipped, with `--labels`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  nngpu train diabetes.csv --target target --hidden 32 --epochs 50
+  nngpu train train-images.gz --labels train-labels.gz --test test-images.gz \\
+      --test-labels test-labels.gz --hidden 128 --epochs 10")]
+pub struct Train {
+    /// CSV file, or IDX file of images
+    data: PathBuf,
+
+    /// Column to predict
+    #[arg(short, long, value_name = "COLUMN", required_unless_present = "labels", conflicts_with = "labels")]
+    target: Option<String>,
+
+    /// IDX file with the labels of the images
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+
+    /// Data to test with after training, of the same form as DATA
+    #[arg(long, value_name = "FILE")]
+    test: Option<PathBuf>,
+
+    /// IDX file with the labels of the test images
+    #[arg(long, value_name = "FILE", requires = "test", requires = "labels")]
+    test_labels: Option<PathBuf>,
+
+    /// What to predict, where the target's form leaves it open: regression or classification
+    #[arg(long, value_name = "TASK", conflicts_with = "labels", value_parser =
+        PossibleValuesParser::new(["regression", "classification"]).map(|name| match name.as_str() {
+            "regression" => Task::Regression,
+            _ => Task::Classification,
+        }))]
+    task: Option<Task>,
+
+    /// Columns to leave out, separated by commas
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', conflicts_with = "labels")]
+    ignore: Vec<String>,
+
+    /// Widths of the hidden layers, separated by commas; 0 for none
+    #[arg(long, value_name = "WIDTHS", value_delimiter = ',', default_value = "64,64")]
+    hidden: Vec<usize>,
+
+    /// What follows each hidden layer
+    #[arg(short, long, default_value = "relu", value_parser =
+        PossibleValuesParser::new(Activation::ALL.map(Activation::name)).map(|name| {
+            name.parse::<Activation>().expect("one of the possible values")
+        }))]
+    activation: Activation,
+
+    /// Rule that moves the weights; momentum is SGD with 0.9 of its velocity kept
+    #[arg(long, default_value = "adam", value_parser = PossibleValuesParser::new(["sgd", "momentum", "adam"]))]
+    optimizer: String,
+
+    /// Step length, above 0 [default: 0.001 for adam, 0.1 for sgd, 0.02 for momentum]
+    #[arg(short, long, value_name = "RATE", value_parser = parse_learning_rate)]
+    learning_rate: Option<f32>,
+
+    /// Rows of a batch
+    #[arg(short, long, value_name = "ROWS", default_value_t = 32, value_parser = at_least_1())]
+    batch_size: usize,
+
+    /// Times that every row is learned from
+    #[arg(short, long, default_value_t = 100, value_parser = at_least_1())]
+    epochs: usize,
+
+    /// Part of the rows to set aside and measure after each epoch; 0 for none
+    #[arg(short, long, value_name = "PART", default_value_t = 0.2, value_parser = parse_part)]
+    validation: f64,
+
+    /// Seed of the first weights, of the rows set aside and of the order of rows
+    #[arg(short, long, default_value_t = 0)]
+    seed: u64,
+
+    #[command(flatten)]
+    device: DeviceOption,
+
+    /// Model file to write; one of an earlier training is replaced
+    #[arg(short, long, value_name = "FILE", default_value = "model.safetensors")]
+    output: PathBuf,
+}
+
+fn at_least_1() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::<u64>::new().range(1..=u32::MAX.into()).map(|value| value as usize)
+}
+
+fn parse_learning_rate(text: &str) -> Result<f32, String> {
+    let rate: f32 = text.parse().map_err(|_| "expected a number above 0".to_string())?;
+    if rate > 0.0 && rate.is_finite() { Ok(rate) } else { Err("expected a number above 0".into()) }
+}
+
+fn parse_part(text: &str) -> Result<f64, String> {
+    let part: f64 = text.parse().map_err(|_| "expected a number from 0 to below 1".to_string())?;
+    if (0.0..1.0).contains(&part) { Ok(part) } else { Err("expected a number from 0 to below 1".into()) }
+}
+
+/// What was read.
+struct Loaded {
+    data: Dataset,
+    test: Option<Dataset>,
+    /// The names of the columns; none for images.
+    columns: Option<Vec<String>>,
+    /// What is predicted.
+    target: String,
+}
+
+/// The rows by their use.
+struct Parts {
+    train: Dataset,
+    validation: Option<Dataset>,
+    test: Option<Dataset>,
+}
+
+impl Train {
+    pub fn run(self) -> Result<Ending, Failure> {
+        Model::check_replaceable(&self.output)?;
+        let Loaded { data, test, columns, target } = self.load()?;
+        let rows = data.rows();
+        let (train, validation) = self.split(data)?;
+        let mut parts = Parts { train, validation, test };
+        let (input, output) = parts.standardise(columns, target);
+        let train = &parts.train;
+
+        let sizes = self.sizes(train.features().columns(), train.n_outputs());
+        let network = Network::new(&sizes, self.activation)?;
+        eprintln!("data: {}, {rows} rows, {}", self.data.display(), describe(&input, &output));
+        eprintln!("network: {}, {}, {} parameters", join(&sizes, "-"), self.activation, network.n_parameters());
+        let batch_size = self.batch_size.min(train.rows());
+        let device = self.device.open(Some(network.flops_per_step(batch_size)))?;
+        let mut mlp = Mlp::new(&device, &sizes, self.activation, self.seed)?;
+
+        let settings = Settings { optimizer: self.optimizer(), batch_size, epochs: self.epochs, seed: self.seed };
+        let mut progress = Progress::new(self.epochs, train.rows().div_ceil(batch_size), Interrupt::listen());
+        let start = Instant::now();
+        let validation = parts.validation.as_ref();
+        let history = fit(&mut mlp, train, validation, &settings, &mut |event| progress.observe(event))
+            .inspect_err(|_| progress.clear())?;
+        progress.finish(start.elapsed());
+
+        // Saved before it is measured: a second Ctrl-C then loses nothing.
+        let model = Model { network, values: mlp.values()?, input, output };
+        model.save(&self.output)?;
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", summary::metrics(&parts.measure(&mlp)?, &model.output))?;
+        writeln!(out, "model written to {}", self.output.display())?;
+        out.flush()?;
+        Ok(if history.is_interrupted { Ending::Interrupted } else { Ending::Done })
+    }
+
+    fn load(&self) -> Result<Loaded, Error> {
+        match (&self.labels, &self.target) {
+            (Some(labels), _) => self.load_images(labels),
+            (None, Some(target)) => self.load_table(target),
+            (None, None) => unreachable!("a target is required without labels"),
+        }
+    }
+
+    fn load_table(&self, target: &str) -> Result<Loaded, Error> {
+        let table = Table::read_csv(&self.data)?;
+        let targets = Targets::from_table(&table, target, self.task)?;
+        let features = table.features(Some(target), &self.ignore)?;
+        let test = match &self.test {
+            Some(path) => {
+                let table = Table::read_csv(path)?;
+                let targets = targets.same_from_table(&table, target)?;
+                Some(Dataset::new(table.matrix(&features.names)?, targets)?)
+            }
+            None => None,
+        };
+        let data = Dataset::new(features.values, targets)?;
+        Ok(Loaded { data, test, columns: Some(features.names), target: target.into() })
+    }
+
+    fn load_images(&self, labels: &Path) -> Result<Loaded, Error> {
+        let (images, indices) = idx::read_labelled_images(&self.data, labels)?;
+        let classes = Classes::from_labels(labels, indices, None)?;
+        let test = match (&self.test, &self.test_labels) {
+            (Some(images), Some(labels)) => {
+                let (images, indices) = idx::read_labelled_images(images, labels)?;
+                let classes = Classes::from_labels(labels, indices, Some(classes.names.len()))?;
+                Some(Dataset::new(images, Targets::Classes(classes))?)
+            }
+            (Some(images), None) => {
+                return Err(Error::Setting {
+                    name: "test labels".into(),
+                    found: format!("images to test with, {}, without labels", images.display()),
+                    expected: "their labels as `--test-labels FILE`".into(),
+                });
+            }
+            (None, _) => None,
+        };
+        let data = Dataset::new(images, Targets::Classes(classes))?;
+        Ok(Loaded { data, test, columns: None, target: "label".into() })
+    }
+
+    /// The rows to learn from, and those set aside.
+    fn split(&self, data: Dataset) -> Result<(Dataset, Option<Dataset>), Error> {
+        if self.validation == 0.0 {
+            return Ok((data, None));
+        }
+        let permutation = Threefry::new(Key::new(self.seed), Purpose::Splits, 0).permutation(data.rows() as u32);
+        let split = Split::new(self.validation, &permutation)?;
+        Ok((data.select_rows(&split.train)?, Some(data.select_rows(&split.validation)?)))
+    }
+
+    fn sizes(&self, inputs: usize, outputs: usize) -> Vec<usize> {
+        let hidden = if self.hidden == [0] { &[] } else { &self.hidden[..] };
+        [&[inputs], hidden, &[outputs]].concat()
+    }
+
+    fn optimizer(&self) -> Optimizer {
+        let rate = |default| self.learning_rate.unwrap_or(default);
+        match self.optimizer.as_str() {
+            "sgd" => Optimizer::sgd(rate(0.1)),
+            "momentum" => Optimizer::momentum(rate(0.02), 0.9),
+            _ => Optimizer::adam(rate(0.001)),
+        }
+    }
+}
+
+impl Parts {
+    /// Brings all rows to the scales of those to learn from.
+    fn standardise(&mut self, columns: Option<Vec<String>>, target: String) -> (Input, Output) {
+        let input = match columns {
+            Some(columns) => {
+                let standardiser = Standardiser::fit(self.train.features());
+                self.each(|data| data.standardise_features(&standardiser));
+                Input::Table { columns, standardiser }
+            }
+            None => Input::Images,
+        };
+        let output = match self.train.targets() {
+            Targets::Values(values) => {
+                let standardiser = Standardiser::fit(values);
+                self.each(|data| data.standardise_targets(&standardiser));
+                Output::Number { name: target, standardiser }
+            }
+            Targets::Classes(classes) => Output::Class { name: target, classes: classes.names.clone() },
+        };
+        (input, output)
+    }
+
+    fn each(&mut self, change: impl FnMut(&mut Dataset)) {
+        std::iter::once(&mut self.train).chain(&mut self.validation).chain(&mut self.test).for_each(change);
+    }
+
+    /// How each part is predicted, with its name and its number of rows.
+    fn measure(&self, mlp: &Mlp) -> Result<Vec<(&'static str, usize, Evaluation)>, Error> {
+        let parts =
+            [("training", Some(&self.train)), ("validation", self.validation.as_ref()), ("test", self.test.as_ref())];
+        let given = parts.into_iter().filter_map(|(name, data)| Some((name, data?)));
+        given.map(|(name, data)| Ok((name, data.rows(), evaluate(mlp, data)?))).collect()
+    }
+}
+
+fn describe(input: &Input, output: &Output) -> String {
+    let features = match input {
+        Input::Table { columns, .. } => format!("{} features", columns.len()),
+        _ => "images".into(),
+    };
+    match output {
+        Output::Class { name, classes } => {
+            format!("{features}, classification of `{name}` in {} classes", classes.len())
+        }
+        other => format!("{features}, {} of `{}`", other.task(), other.name()),
+    }
+}
+
+fn join(sizes: &[usize], separator: &str) -> String {
+    sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(separator)
+}

@@ -1,0 +1,42 @@
+//! Writing files so that nobody loses one.
+
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// Replaces a file whole, or leaves the old one: written under a temporary name beside it, synced,
+/// renamed.
+///
+/// # Errors
+///
+/// What the system reports.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = temporary_beside(path)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Whether [`replace_file`] would succeed now, without touching the file.
+///
+/// # Errors
+///
+/// What the system reports.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    temporary_beside(path).map(drop)
+}
+
+fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    // As open to others as the user's files are; a temporary file would be private.
+    #[cfg(unix)]
+    builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
+    builder.prefix(".nngpu-").suffix(".tmp").tempfile_in(folder)
+}

@@ -1,0 +1,229 @@
+//! A trained network with what it needs to take raw data and to name its answers.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Matrix, Standardiser, Task};
+use crate::file::check_writable;
+use crate::kernels::activation::Activation;
+use crate::kernels::loss::Loss;
+use crate::nn::{Mlp, Network, read_weights, write_weights};
+use crate::{Device, Error, Result, train};
+
+/// A trained network with its preprocessing, as a file holds it.
+///
+/// The file is safetensors: weights under the names of [`Network::parameters`], so that other
+/// programs can read them, and everything else as JSON under the key `nngpu` of its metadata.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// The shape of the network.
+    pub network: Network,
+    /// Its parameters, laid out as [`Network::parameters`] tells.
+    pub values: Vec<f32>,
+    /// What it takes.
+    pub input: Input,
+    /// What it answers.
+    pub output: Output,
+}
+
+/// What a model takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Input {
+    /// Columns of a table, by name, brought to one scale.
+    Table {
+        /// The names of the columns, in the order of the network's inputs.
+        columns: Vec<String>,
+        /// What was fitted on the rows it learned from.
+        standardiser: Standardiser,
+    },
+    /// Images of bytes, divided by 255.
+    Images,
+}
+
+/// What a model answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Output {
+    /// A number.
+    Number {
+        /// What the number is.
+        name: String,
+        /// What was fitted on the targets it learned from.
+        standardiser: Standardiser,
+    },
+    /// One of some classes.
+    Class {
+        /// What the class is of.
+        name: String,
+        /// The classes, in the order of the network's outputs.
+        classes: Vec<String>,
+    },
+}
+
+impl Output {
+    /// The task that it answers.
+    pub fn task(&self) -> Task {
+        match self {
+            Output::Number { .. } => Task::Regression,
+            Output::Class { .. } => Task::Classification,
+        }
+    }
+
+    /// What is predicted.
+    pub fn name(&self) -> &str {
+        let (Output::Number { name, .. } | Output::Class { name, .. }) = self;
+        name
+    }
+}
+
+/// What a model says of some rows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Predictions {
+    /// A number for each row, in the units of the target.
+    Numbers(Vec<f32>),
+    /// The probability of each class for each row, `[rows, classes]`.
+    Probabilities(Matrix),
+}
+
+/// The metadata of a file. A change that older versions cannot read raises `version`.
+#[derive(Serialize, Deserialize)]
+struct Description {
+    version: u32,
+    sizes: Vec<usize>,
+    activation: Activation,
+    input: Input,
+    output: Output,
+}
+
+const VERSION: u32 = 1;
+
+/// The key of the description in a file's metadata.
+const KEY: &str = "nngpu";
+
+impl Model {
+    /// Writes the model. The file appears whole or not at all; an older one stays until then.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let description = Description {
+            version: VERSION,
+            sizes: self.network.sizes().iter().map(|&size| size as usize).collect(),
+            activation: self.network.activation(),
+            input: self.input.clone(),
+            output: self.output.clone(),
+        };
+        let text = serde_json::to_string(&description)
+            .map_err(|error| Error::WriteFile { path: path.into(), source: error.into() })?;
+        write_weights(path, &self.network, &self.values, Some((KEY, &text)))
+    }
+
+    /// Reads a model.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, is damaged, or is no model of a version known here.
+    pub fn load(path: &Path) -> Result<Model> {
+        let refuse = |problem: String| Error::ModelFile { path: path.into(), problem };
+        let mut found = None;
+        let (values, network) = read_weights(path, |metadata| {
+            let text = metadata.get(KEY).ok_or_else(|| {
+                refuse("a safetensors file, but not one that `nngpu train` wrote: its description is missing".into())
+            })?;
+            let version: serde_json::Value =
+                serde_json::from_str(text).map_err(|error| refuse(format!("its description is damaged: {error}")))?;
+            if version["version"] != VERSION {
+                return Err(refuse(format!(
+                    "found version {} of the format, expected {VERSION}; use the nngpu that wrote it, or train again",
+                    version["version"]
+                )));
+            }
+            let description: Description = serde_json::from_value(version)
+                .map_err(|error| refuse(format!("its description is damaged: {error}")))?;
+            let network = Network::new(&description.sizes, description.activation)?;
+            found = Some((description.input, description.output));
+            Ok(network)
+        })?;
+        let (input, output) = found.expect("the description was read before the weights");
+        let model = Model { network, values, input, output };
+        model.check().map_err(refuse)?;
+        Ok(model)
+    }
+
+    /// Checks before a training that its model can be written to `path`: that the folder takes
+    /// files, and that no other kind of file would be lost.
+    ///
+    /// # Errors
+    ///
+    /// A folder that cannot be written to, a file that is no model.
+    pub fn check_replaceable(path: &Path) -> Result<()> {
+        if path.exists() && !Model::is_model(path) {
+            return Err(Error::OutputTaken { path: path.into() });
+        }
+        check_writable(path).map_err(|source| Error::WriteFile { path: path.into(), source })
+    }
+
+    /// Whether a file is a model, of any version.
+    fn is_model(path: &Path) -> bool {
+        // Reading stops at the description, whatever the weights are.
+        let mut is_model = false;
+        let _ = read_weights(path, |metadata| {
+            is_model = metadata.contains_key(KEY);
+            Err(Error::ModelFile { path: path.into(), problem: String::new() })
+        });
+        is_model
+    }
+
+    /// The parts of a description must fit each other.
+    fn check(&self) -> Result<(), String> {
+        let (inputs, outputs) = (self.network.inputs() as usize, self.network.outputs() as usize);
+        if let Input::Table { columns, standardiser } = &self.input
+            && (columns.len() != inputs || standardiser.mean().len() != inputs)
+        {
+            return Err(format!("found {} columns for {inputs} inputs", columns.len()));
+        }
+        match &self.output {
+            Output::Class { classes, .. } if classes.len() != outputs => {
+                Err(format!("found {} classes for {outputs} outputs", classes.len()))
+            }
+            Output::Number { standardiser, .. } if outputs != 1 || standardiser.mean().len() != 1 => {
+                Err(format!("found {outputs} outputs for one number"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Predicts rows of raw features, `[rows, inputs]`: columns in the order of [`Input::Table`],
+    /// or pixels divided by 255.
+    ///
+    /// # Errors
+    ///
+    /// Another number of columns, a lost device.
+    pub fn predict(&self, device: &Device, mut features: Matrix) -> Result<Predictions> {
+        let inputs = self.network.inputs() as usize;
+        if features.columns() != inputs {
+            return Err(Error::Shape {
+                operation: "prediction".into(),
+                found: format!("{} columns", features.columns()),
+                expected: format!("{inputs}, as the model has inputs"),
+            });
+        }
+        if let Input::Table { standardiser, .. } = &self.input {
+            standardiser.apply(&mut features);
+        }
+        let mlp = Mlp::with(device, self.network.clone(), &self.values)?;
+        match &self.output {
+            Output::Number { standardiser, .. } => {
+                let mut numbers = train::predict(&mlp, &features, Loss::Mse)?;
+                standardiser.undo(&mut numbers);
+                Ok(Predictions::Numbers(numbers.into_values()))
+            }
+            Output::Class { .. } => {
+                Ok(Predictions::Probabilities(train::predict(&mlp, &features, Loss::CrossEntropy)?))
+            }
+        }
+    }
+}
