@@ -34,6 +34,10 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
 
 fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        let message = format!("there is no folder `{}`", folder.display());
+        return Err(io::Error::new(io::ErrorKind::NotFound, message));
+    }
     let mut builder = tempfile::Builder::new();
     // As open to others as the user's files are; a temporary file would be private.
     #[cfg(unix)]

@@ -1,5 +1,6 @@
-//! Trains and runs multilayer perceptrons on any GPU through wgpu, or fast on the CPU.
+#![doc = include_str!("../README.md")]
 
+pub mod digits;
 pub mod error;
 pub mod file;
 pub mod random;

@@ -6,6 +6,7 @@
 
 use std::io::{self, Write};
 
+use crate::digits::six_digits;
 use crate::{Activation, Array, Device, Loss, Mlp, Result, Sgd};
 
 /// Inputs, hidden neurons, outputs.
@@ -193,24 +194,6 @@ fn parameters(out: &mut dyn Write, prefix: &str, parameters: &crate::nn::Paramet
     Ok(())
 }
 
-/// A number with six significant digits and no zeros at the end, as MLX prints it.
-pub fn six_digits(value: f32) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return if value == 0.0 { "0".into() } else { value.to_string() };
-    }
-    let scientific = format!("{value:.5e}");
-    let (digits, exponent) = scientific.split_once('e').expect("an exponent");
-    let exponent: i32 = exponent.parse().expect("a whole number");
-    let trim = |text: &str| -> String {
-        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text.into() }
-    };
-    if (-4..6).contains(&exponent) {
-        trim(&format!("{value:.*}", (5 - exponent) as usize))
-    } else {
-        format!("{}e{exponent}", trim(digits))
-    }
-}
-
 /// What can interrupt a tutorial.
 #[derive(Debug, thiserror::Error)]
 pub enum TellError {
@@ -220,27 +203,4 @@ pub enum TellError {
     /// The text could not be written.
     #[error("the tutorial could not be written")]
     Write(#[from] io::Error),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::six_digits;
-
-    #[test]
-    fn six_digits_are_those_of_c() {
-        for (value, text) in [
-            (0.623_668_3, "0.623668"),
-            (-0.0858543, "-0.0858543"),
-            (0.18016, "0.18016"),
-            (0.0, "0"),
-            (-0.0, "0"),
-            (3.3, "3.3"),
-            (123_456.7, "123457"),
-            (1_234_567.0, "1.23457e6"),
-            (0.000_012_345, "1.2345e-5"),
-            (100.0, "100"),
-        ] {
-            assert_eq!(six_digits(value), text);
-        }
-    }
 }

@@ -5,8 +5,9 @@ mod common;
 
 use std::collections::BTreeMap;
 
+use nngpu::digits::six_digits;
 use nngpu::nn::{Fusion, Parameters};
-use nngpu::tutorial::{SIZES, X, Y, six_digits};
+use nngpu::tutorial::{SIZES, X, Y};
 use nngpu::{Activation, Array, Device, Loss, Mlp, Sgd, tutorial};
 use serde_json::Value;
 

@@ -26,7 +26,7 @@ const LINES: usize = 10;
 impl Progress {
     pub fn new(epochs: usize, batches: usize, interrupt: Interrupt) -> Progress {
         let bar = ProgressBar::new((epochs * batches) as u64);
-        let style = "{prefix} {wide_bar} {percent:>3}%  {msg}  {eta} left";
+        let style = "{prefix} {bar:12} {percent:>3}%  {wide_msg} {eta:>4}";
         bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
         bar.set_prefix(format!("epoch 1/{epochs}"));
         let is_terminal = !bar.is_hidden();

@@ -46,7 +46,9 @@ pub fn read_weights(
 ) -> Result<(Vec<f32>, Network)> {
     let bytes = std::fs::read(path).map_err(|source| Error::unreadable(path, source))?;
     let refuse = |problem: String| Error::ModelFile { path: path.into(), problem };
-    let damaged = |error: safetensors::SafeTensorError| refuse(format!("not a whole safetensors file: {error}"));
+    let damaged = |error: safetensors::SafeTensorError| {
+        refuse(format!("expected a whole safetensors file, as `nngpu train` writes: {error}"))
+    };
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
     let network = network(header.metadata().as_ref().unwrap_or(&HashMap::new()))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(damaged)?;

@@ -2,6 +2,7 @@
 
 use super::sweep::Sweep;
 use crate::compute::{Access, Buffer, Device, Element, Plan, Program, Tensor};
+use crate::digits::six_digits;
 use crate::kernels::array::record_copy;
 use crate::nn::Network;
 use crate::{Error, Result};
@@ -98,7 +99,8 @@ impl Found {
         let advice = if self.tensor == "batch features" || self.tensor == "batch targets" {
             "look for missing or infinite values in the data".to_string()
         } else {
-            format!("try a smaller learning rate ({} instead of {learning_rate})", learning_rate / 10.0)
+            let (smaller, found) = (six_digits(learning_rate / 10.0), six_digits(learning_rate));
+            format!("try a smaller learning rate, {smaller} instead of {found}")
         };
         Error::NotFinite { what: format!("`{}`", self.tensor), value: self.value.to_string(), step, epoch, advice }
     }
