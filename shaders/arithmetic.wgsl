@@ -28,7 +28,8 @@ fn combine(p: f32, q: f32) -> f32 {
     case SUBTRACT: { return p - q; }
     case MULTIPLY: { return p * q; }
     case DIVIDE: { return p / q; }
-    case MAXIMUM: { return select(q, p, p > q); }
+    // NaN goes through.
+    case MAXIMUM: { return select(q, p, p > q || is_nan(p)); }
     case POWER: { return power(p, q); }
     default: { return p; }
   }

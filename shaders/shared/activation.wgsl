@@ -7,7 +7,8 @@ const TANH: u32 = 3u;
 // y = f(z)
 fn activation(kind: u32, z: f32) -> f32 {
   switch kind {
-    case RELU: { return select(0.0, z, z > 0.0); }
+    // NaN goes through, to be seen in the loss.
+    case RELU: { return select(0.0, z, z > 0.0 || is_nan(z)); }
     case SIGMOID: { return sigmoid(z); }
     case TANH: {
       // 1 - 2 / (exp(2|z|) + 1) loses digits near 0. There the Taylor series up to z^9 serves: its

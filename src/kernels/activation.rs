@@ -8,7 +8,9 @@ use crate::compute::kernel::{Args, Binding, Form, Kernel, Params, View, params};
 use crate::compute::plan::{Plan, Tensor};
 use crate::{Error, Result};
 
-pub(super) const TEXT: &str = include_str!("../../shaders/shared/activation.wgsl");
+/// The functions of the activations, for every shader that applies one.
+pub(super) const TEXT: &str =
+    concat!(include_str!("../../shaders/shared/activation.wgsl"), include_str!("../../shaders/shared/nan.wgsl"));
 
 /// What a layer does with each of its sums.
 ///

@@ -73,11 +73,8 @@ impl Operation {
             Operation::Multiply => a * b,
             Operation::Divide => a / b,
             Operation::Maximum => {
-                if a > b {
-                    a
-                } else {
-                    b
-                }
+                // NaN goes through.
+                if a > b || a.is_nan() { a } else { b }
             }
             Operation::Power => power(a, b),
         }
@@ -105,7 +102,11 @@ pub static ARITHMETIC: Kernel = Kernel {
     bindings: &[Binding::read("a"), Binding::read("b"), Binding::write("y")],
     twin: arithmetic,
     fast: None,
-    forms: &[Form::plain::<Arithmetic>(&[include_str!("../../shaders/arithmetic.wgsl"), VIEW])],
+    forms: &[Form::plain::<Arithmetic>(&[
+        include_str!("../../shaders/arithmetic.wgsl"),
+        VIEW,
+        include_str!("../../shaders/shared/nan.wgsl"),
+    ])],
 };
 
 /// Records `y = a op b`; `y` is `[rows, columns]`, and rows or columns of length 1 in `a` and `b`

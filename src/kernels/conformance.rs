@@ -96,7 +96,9 @@ impl Tolerance {
         if expected.to_bits() == GUARD {
             return found.to_bits() == GUARD;
         }
-        expected == found || (expected - found).abs() <= self.bound(expected)
+        expected == found
+            || (expected.is_nan() && found.is_nan() && found.to_bits() != GUARD)
+            || (expected - found).abs() <= self.bound(expected)
     }
 
     fn bound(&self, expected: f32) -> f32 {
@@ -147,6 +149,9 @@ impl Case {
                     continue;
                 }
                 let (expected, found) = (f32::from_bits(expected), f32::from_bits(found));
+                if is_right && expected.is_nan() {
+                    continue;
+                }
                 let part = if is_right {
                     (expected - found).abs() / tolerance.bound(expected)
                 } else {
@@ -249,6 +254,18 @@ fn element_cases(models: u32, rows: u32, columns: u32) -> Vec<Case> {
             record_activate_backward(&mut b.plan, activation, dy, y, dz)
         }));
     }
+    // What is not a number must come through, or a training gone wrong would not show.
+    cases.push(Builder::new(&name("relu of special values"), |b| {
+        let z = b.input("z", models, rows, columns, Values::Special);
+        let y = b.output("y", models, rows, columns, EXACT);
+        record_activate(&mut b.plan, Activation::Relu, z, y)
+    }));
+    cases.push(Builder::new(&name("maximum of special values"), |b| {
+        let p = b.input("a", models, rows, columns, Values::Special);
+        let q = b.input("b", models, rows, columns, Values::Special);
+        let y = b.output("y", models, rows, columns, EXACT);
+        record_arithmetic(&mut b.plan, Operation::Maximum, p, q, y)
+    }));
     for operation in Operation::ALL {
         let tolerance = match operation {
             Operation::Add | Operation::Subtract | Operation::Multiply | Operation::Maximum => EXACT,
@@ -444,6 +461,8 @@ enum Values {
     Positive,
     /// Uniform in [0, 2 / n].
     Shares(u32),
+    /// NaN, infinities, zeros of both signs, 1 and -1.
+    Special,
 }
 
 /// Declares guarded operands and records one case.
@@ -496,6 +515,10 @@ impl Builder {
                 Values::Uniform4 => random.random_range(-4.0..=4.0),
                 Values::Uniform8 => random.random_range(-8.0..=8.0),
                 Values::Positive => random.random_range(0.5..=1.5),
+                Values::Special => {
+                    let all = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1.0, -1.0];
+                    all[random.below(7) as usize]
+                }
                 Values::Shares(n) => random.random_range(0.0..=2.0 / n as f32),
             };
             f32::to_bits(value)
