@@ -89,7 +89,7 @@ fn maximum_and_power_with_a_number() {
 fn sums_and_means() {
     check("sum", |d| a(d).sum(), [1, 1], &[21.0]);
     check("sum of aᵀ", |d| a(d).transpose().sum(), [1, 1], &[21.0]);
-    check("mean of row", |d| Ok(row(d).mean()?.maximum(0.0)?), [1, 1], &[20.0]);
+    check("mean of row", |d| row(d).mean(), [1, 1], &[20.0]);
     let ones = |d: &Device| Array::new(d, [130, 7], &[1.0; 910]);
     check("many ones", |d| ones(d)?.sum(), [1, 1], &[910.0]);
     refuses(|d| Array::new(d, [0, 3], &[])?.mean(), "mean: found an array without elements, expected at least one");

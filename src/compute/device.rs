@@ -108,7 +108,10 @@ impl Device {
         match name {
             "cpu" => Ok(Opened { device: Device::cpu(), reason: "asked for".into() }),
             "reference" => Ok(Opened { device: Device::reference(), reason: "asked for".into() }),
-            _ => adapter::open(name, flops_per_step).await,
+            _ => {
+                let (gpu, reason) = adapter::open(name, flops_per_step).await?;
+                Ok(Opened { device: gpu.map_or_else(Device::cpu, Device::Gpu), reason })
+            }
         }
     }
 

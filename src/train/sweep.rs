@@ -58,7 +58,24 @@ pub struct Pass {
     pub program: Program,
     pub batch: Batch,
     recorded: Recorded,
-    feed: [Option<Tensor>; 4],
+    feed: Feed,
+}
+
+/// The data on the device.
+#[derive(Clone, Copy, Debug)]
+struct Feed {
+    features: Tensor,
+    targets: Option<Tensor>,
+    /// The rows in the order of the sweep.
+    order: Tensor,
+    /// Where each model is in that order.
+    position: Tensor,
+}
+
+impl Feed {
+    fn tensors(self) -> impl Iterator<Item = Tensor> {
+        [Some(self.features), self.targets, Some(self.order), Some(self.position)].into_iter().flatten()
+    }
 }
 
 impl<'a> Sweep<'a> {
@@ -93,10 +110,10 @@ impl<'a> Sweep<'a> {
             let recorded = record(&mut plan, &batch)?;
             // What the two steps share: the data, and what lives on from step to step.
             let shared: Vec<Buffer> = match first {
-                Some(first) => first.shared().map(|tensor| first.program.buffer(tensor.buffer)).collect(),
+                Some(first) => first.shared().collect(),
                 None => Vec::new(),
             };
-            let own: Vec<Tensor> = feed.iter().flatten().chain(&recorded.kept).copied().collect();
+            let own: Vec<Tensor> = feed.tensors().chain(recorded.kept.iter().copied()).collect();
             let mut buffers: Vec<_> = own.iter().zip(&shared).map(|(tensor, buffer)| (tensor.buffer, buffer)).collect();
             if first.is_none() {
                 buffers.extend(recorded.kept.iter().zip(given).map(|(tensor, buffer)| (tensor.buffer, *buffer)));
@@ -129,23 +146,22 @@ impl<'a> Sweep<'a> {
             self.write_rows(self.features.values(), self.targets)
         } else {
             let same: Vec<u32> = (0..self.window as u32).collect();
-            self.device.write(&self.feed_buffer(2), 0, &same)
+            self.write(self.first().feed.order, &same)
         }
     }
 
     fn write_rows(&self, features: &[f32], targets: Option<&Targets>) -> Result<()> {
-        self.device.write(&self.feed_buffer(0), 0, features)?;
-        match targets {
-            Some(Targets::Values(values)) => self.device.write(&self.feed_buffer(1), 0, values.values()),
-            Some(Targets::Classes(classes)) => self.device.write(&self.feed_buffer(1), 0, &classes.indices),
-            None => Ok(()),
+        let feed = self.first().feed;
+        self.write(feed.features, features)?;
+        match (targets, feed.targets) {
+            (Some(Targets::Values(values)), Some(to)) => self.write(to, values.values()),
+            (Some(Targets::Classes(classes)), Some(to)) => self.write(to, &classes.indices),
+            _ => Ok(()),
         }
     }
 
-    /// The buffer of features, targets, order or position.
-    fn feed_buffer(&self, which: usize) -> Buffer {
-        let pass = self.first();
-        pass.program.buffer(pass.feed[which].expect("declared").buffer)
+    fn write<T: bytemuck::Pod>(&self, to: Tensor, values: &[T]) -> Result<()> {
+        self.device.write(&self.first().program.buffer(to.buffer), 0, values)
     }
 
     fn first(&self) -> &Pass {
@@ -155,10 +171,10 @@ impl<'a> Sweep<'a> {
     /// Begins a sweep through the rows in the given order.
     pub fn start(&mut self, order: Vec<u32>) -> Result<()> {
         assert_eq!(order.len(), self.features.rows(), "rows in order");
-        let position = vec![0u32; self.first().batch.position.models as usize];
-        self.device.write(&self.feed_buffer(3), 0, &position)?;
+        let feed = self.first().feed;
+        self.write(feed.position, &vec![0u32; feed.position.models as usize])?;
         if self.is_resident {
-            self.device.write(&self.feed_buffer(2), 0, &order)?;
+            self.write(feed.order, &order)?;
         }
         self.order = order;
         self.done = 0;
@@ -231,8 +247,10 @@ impl<'a> Sweep<'a> {
 }
 
 impl Pass {
-    fn shared(&self) -> impl Iterator<Item = &Tensor> {
-        self.feed.iter().flatten().chain(&self.recorded.kept)
+    /// The buffers that the steps of a sweep share.
+    fn shared(&self) -> impl Iterator<Item = Buffer> {
+        let tensors = self.feed.tensors().chain(self.recorded.kept.iter().copied());
+        tensors.map(|tensor| self.program.buffer(tensor.buffer))
     }
 
     /// The buffer that each step leaves to be read.
@@ -249,27 +267,27 @@ fn declare_batch(
     [rows, full_rows, window]: [usize; 3],
     n_batches: u32,
     models: u32,
-) -> Result<(Batch, [Option<Tensor>; 4])> {
+) -> Result<(Batch, Feed)> {
     let (rows, window, columns) = (rows as u32, window as u32, features.columns() as u32);
-    let all_x = plan.tensor("features", 1, window, columns);
-    let all_y = targets.map(|targets| {
-        let element = if matches!(targets, Targets::Values(_)) { Element::F32 } else { Element::U32 };
-        plan.tensor_of("targets", element, 1, window, targets.columns() as u32)
-    });
-    let order = plan.integers("order", 1, 1, window);
-    let position = plan.integers("position", models, 1, 1);
+    let element = |targets: &Targets| if matches!(targets, Targets::Values(_)) { Element::F32 } else { Element::U32 };
+    let feed = Feed {
+        features: plan.tensor("features", 1, window, columns),
+        targets: targets
+            .map(|targets| plan.tensor_of("targets", element(targets), 1, window, targets.columns() as u32)),
+        order: plan.integers("order", 1, 1, window),
+        position: plan.integers("position", models, 1, 1),
+    };
     // All models go through the same rows, so the first one's position serves to gather.
-    let shared_position = Tensor { models: 1, ..position };
+    let position = Tensor { models: 1, ..feed.position };
     let x = plan.tensor("batch features", 1, rows, columns);
-    record_gather(plan, all_x, order, shared_position, x)?;
-    let y = match all_y {
-        Some(all_y) => {
-            let y = plan.tensor_of("batch targets", plan.spec(all_y.buffer).element, 1, rows, all_y.columns);
-            record_gather(plan, all_y, order, shared_position, y)?;
+    record_gather(plan, feed.features, feed.order, position, x)?;
+    let y = match (targets, feed.targets) {
+        (Some(targets), Some(all)) => {
+            let y = plan.tensor_of("batch targets", element(targets), 1, rows, all.columns);
+            record_gather(plan, all, feed.order, position, y)?;
             Some(y)
         }
-        None => None,
+        _ => None,
     };
-    let batch = Batch { x, y, position, rows, full_rows: full_rows as u32, n_batches };
-    Ok((batch, [Some(all_x), all_y, Some(order), Some(position)]))
+    Ok((Batch { x, y, position: feed.position, rows, full_rows: full_rows as u32, n_batches }, feed))
 }

@@ -3,7 +3,6 @@
 use wgpu::{Backend, DeviceType};
 
 use super::Gpu;
-use crate::compute::device::{Device, Opened};
 use crate::{Error, Result};
 
 /// Floating-point operations a step below which the CPU is faster than any GPU.
@@ -67,26 +66,24 @@ pub(super) fn describe(info: &wgpu::AdapterInfo) -> String {
     description + ")"
 }
 
-/// Opens `auto`, `gpu`, an index, part of a name, or `backend:name`.
-pub(in crate::compute) async fn open(wanted: &str, flops_per_step: Option<f64>) -> Result<Opened> {
+/// Opens `auto`, `gpu`, an index, part of a name, or `backend:name`, and tells why it took that
+/// one. No GPU means the CPU.
+pub(in crate::compute) async fn open(wanted: &str, flops_per_step: Option<f64>) -> Result<(Option<Gpu>, String)> {
     let named_by_environment = std::env::var("WGPU_ADAPTER_NAME").ok();
     if wanted == "auto" && named_by_environment.is_none() && flops_per_step.is_some_and(|flops| flops < SMALL_STEP) {
         // Without a look at the adapters, which takes longer than many such trainings.
-        let reason = "a step of this network is too small to keep a GPU busy".into();
-        return Ok(Opened { device: Device::cpu(), reason });
+        return Ok((None, "a step of this network is too small to keep a GPU busy".into()));
     }
     let (_instance, adapters) = enumerate().await;
     let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
     let candidates: Vec<_> = infos.iter().map(Candidate::from).collect();
-    let choice = choose(wanted, &candidates, named_by_environment.as_deref());
-    match choice {
+    match choose(wanted, &candidates, named_by_environment.as_deref()) {
         Some(Choice { adapter: Some(index), reason }) => {
-            let device = open_adapter(&adapters[index], infos[index].clone()).await?;
-            Ok(Opened { device, reason })
+            Ok((Some(open_adapter(&adapters[index], infos[index].clone()).await?), reason))
         }
-        Some(Choice { adapter: None, reason }) => Ok(Opened { device: Device::cpu(), reason }),
+        Some(Choice { adapter: None, reason }) => Ok((None, reason)),
         None => {
-            let found = (0..).zip(&infos).map(|(index, info): (usize, _)| format!("{index}: {}", describe(info)));
+            let found = infos.iter().enumerate().map(|(index, info)| format!("{index}: {}", describe(info)));
             Err(Error::NoAdapter { wanted: wanted.into(), found: found.collect() })
         }
     }
@@ -169,7 +166,7 @@ async fn enumerate() -> (wgpu::Instance, Vec<wgpu::Adapter>) {
     (instance, adapters)
 }
 
-async fn open_adapter(adapter: &wgpu::Adapter, info: wgpu::AdapterInfo) -> Result<Device> {
+async fn open_adapter(adapter: &wgpu::Adapter, info: wgpu::AdapterInfo) -> Result<Gpu> {
     let optional = FEATURES.iter().fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature);
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("nngpu"),
@@ -179,7 +176,7 @@ async fn open_adapter(adapter: &wgpu::Adapter, info: wgpu::AdapterInfo) -> Resul
         ..Default::default()
     };
     match adapter.request_device(&descriptor).await {
-        Ok((device, queue)) => Ok(Device::Gpu(Gpu::opened(info, device, queue))),
+        Ok((device, queue)) => Ok(Gpu::opened(info, device, queue)),
         Err(error) => Err(Error::OpenDevice { adapter: info.name, source: Box::new(error) }),
     }
 }
