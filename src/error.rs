@@ -536,6 +536,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A file that is read stands where one is to be written.
+    #[error("{}: is read by this command, so it is not replaced; give another name with `--output`", path.display())]
+    OutputIsInput {
+        /// The file.
+        path: PathBuf,
+    },
     /// A class that the model did not learn.
     #[error(
         "{}, column {}: found the class {}, expected one of those to learn from: {}",

@@ -283,6 +283,8 @@ fn model_files_that_cannot_be_used_are_refused() {
     folder.refuses("predict empty table.csv", 1, "expected a whole safetensors file");
     folder.refuses("predict model.safetensors short.csv", 1, "no column is named `b`");
     folder.refuses("predict model.safetensors table.csv -o no/p.csv", 1, "there is no folder `no`");
+    folder.refuses("predict model.safetensors table.csv -o ./table.csv", 1, "is read by this command");
+    folder.refuses("predict model.safetensors table.csv -o model.safetensors", 1, "is read by this command");
     let text = String::from_utf8_lossy(&whole).replace("\\\"version\\\":1", "\\\"version\\\":9");
     assert_ne!(text.as_bytes(), whole);
     // The header is text; the weights behind it must keep their bytes.

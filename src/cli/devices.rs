@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
+use indicatif::HumanBytes;
 use nngpu::compute::{AdapterReport, adapters};
 use serde::Serialize;
 
-use super::summary::table;
 use super::{Ending, Failure};
 
 /// List the GPU adapters of this machine
@@ -40,19 +40,22 @@ impl Devices {
     }
 }
 
+/// A few short lines for each adapter, which fit any terminal.
 fn list(adapters: &[AdapterReport]) -> String {
-    let mut table = table();
-    table.set_header(["index", "name", "backend", "type", "driver", "largest buffer", "features"]);
-    for adapter in adapters {
-        table.add_row([
-            adapter.index.to_string(),
-            adapter.name.clone(),
-            adapter.backend.clone(),
-            adapter.kind.to_string(),
-            adapter.driver.clone(),
-            indicatif::HumanBytes(adapter.max_binding_bytes).to_string(),
-            adapter.features.join(", "),
-        ]);
-    }
-    table.to_string()
+    let describe = |adapter: &AdapterReport| {
+        format!(
+            "{index}  {name}\n   {kind}, {backend}, driver {driver}\n   buffers up to {buffer}, workgroups up to {width} \
+             wide with {memory}\n   {features}",
+            index = adapter.index,
+            name = adapter.name,
+            kind = adapter.kind,
+            backend = adapter.backend,
+            driver = adapter.driver,
+            buffer = HumanBytes(adapter.max_binding_bytes),
+            width = adapter.max_invocations,
+            memory = HumanBytes(adapter.max_workgroup_bytes.into()),
+            features = adapter.features.join(", "),
+        )
+    };
+    adapters.iter().map(describe).collect::<Vec<_>>().join("\n\n")
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use nngpu::Error;
 use nngpu::data::{Table, idx};
+use nngpu::file::{check_writable, replace_file};
 use nngpu::model::{Input, Model, Output, Predictions};
 
 use super::{DeviceOption, Ending, Failure};
@@ -37,6 +38,7 @@ const BATCH_SIZE: usize = 1024;
 
 impl Predict {
     pub fn run(self) -> Result<Ending, Failure> {
+        self.check_output()?;
         let model = Model::load(&self.model)?;
         let features = match &model.input {
             Input::Table { columns, .. } => Table::read_csv(&self.data)?.matrix(columns)?,
@@ -51,11 +53,23 @@ impl Predict {
                 let failed = |source| Error::WriteFile { path: path.clone(), source };
                 let mut text = Vec::new();
                 write_csv(&mut text, &model.output, &predictions).map_err(failed)?;
-                nngpu::file::replace_file(path, &text).map_err(failed)?;
+                replace_file(path, &text).map_err(failed)?;
             }
             None => write_csv(&mut io::stdout().lock(), &model.output, &predictions)?,
         }
         Ok(Ending::Done)
+    }
+}
+
+impl Predict {
+    /// Before anything is computed: what is read is never replaced, and the folder takes files.
+    fn check_output(&self) -> Result<(), Error> {
+        let Some(output) = &self.output else { return Ok(()) };
+        let same = |input: &PathBuf| matches!((output.canonicalize(), input.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        if [&self.model, &self.data].into_iter().any(same) {
+            return Err(Error::OutputIsInput { path: output.clone() });
+        }
+        check_writable(output).map_err(|source| Error::WriteFile { path: output.clone(), source })
     }
 }
 
