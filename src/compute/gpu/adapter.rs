@@ -69,15 +69,16 @@ pub(super) fn describe(info: &wgpu::AdapterInfo) -> String {
 /// Opens `auto`, `gpu`, an index, part of a name, or `backend:name`, and tells why it took that
 /// one. No GPU means the CPU.
 pub(in crate::compute) async fn open(wanted: &str, flops_per_step: Option<f64>) -> Result<(Option<Gpu>, String)> {
-    let named_by_environment = std::env::var("WGPU_ADAPTER_NAME").ok();
-    if wanted == "auto" && named_by_environment.is_none() && flops_per_step.is_some_and(|flops| flops < SMALL_STEP) {
+    let environment = Environment::read();
+    if wanted == "auto" && environment.adapter_name.is_none() && flops_per_step.is_some_and(|flops| flops < SMALL_STEP)
+    {
         // Without a look at the adapters, which takes longer than many such trainings.
         return Ok((None, "a step of this network is too small to keep a GPU busy".into()));
     }
     let (_instance, adapters) = enumerate().await;
     let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
     let candidates: Vec<_> = infos.iter().map(Candidate::from).collect();
-    match choose(wanted, &candidates, named_by_environment.as_deref()) {
+    match choose(wanted, &candidates, &environment) {
         Some(Choice { adapter: Some(index), reason }) => {
             Ok((Some(open_adapter(&adapters[index], infos[index].clone()).await?), reason))
         }
@@ -110,49 +111,65 @@ struct Choice {
     reason: String,
 }
 
-/// Nothing where no adapter matches.
-fn choose(wanted: &str, candidates: &[Candidate], named_by_environment: Option<&str>) -> Option<Choice> {
-    let took = |adapter, reason: &str| Some(Choice { adapter: Some(adapter), reason: reason.into() });
-    let cpu = |reason: &str| Some(Choice { adapter: None, reason: reason.into() });
-    let best = || {
-        let rank = |candidate: &Candidate| match candidate.device_type {
+/// What the environment asks for.
+#[derive(Clone, Debug, Default)]
+struct Environment {
+    /// `WGPU_ADAPTER_NAME`: which adapter `auto` and `gpu` take.
+    adapter_name: Option<String>,
+    /// `WGPU_POWER_PREF=low`: an integrated GPU before a discrete one.
+    prefers_low_power: bool,
+}
+
+impl Environment {
+    fn read() -> Environment {
+        let prefers_low_power = wgpu::PowerPreference::from_env() == Some(wgpu::PowerPreference::LowPower);
+        Environment { adapter_name: std::env::var("WGPU_ADAPTER_NAME").ok(), prefers_low_power }
+    }
+}
+
+/// Nothing where no adapter matches. Of several, the best is taken; of equals, the first.
+fn choose(wanted: &str, candidates: &[Candidate], environment: &Environment) -> Option<Choice> {
+    let rank = |index: &usize| {
+        let rank = match candidates[*index].device_type {
+            DeviceType::DiscreteGpu if environment.prefers_low_power => 2,
             DeviceType::DiscreteGpu => 0,
             DeviceType::IntegratedGpu => 1,
-            DeviceType::VirtualGpu => 2,
-            DeviceType::Other => 3,
-            DeviceType::Cpu => 4,
+            DeviceType::VirtualGpu => 3,
+            DeviceType::Other => 4,
+            DeviceType::Cpu => 5,
         };
-        let real = (0..).zip(candidates).filter(|(_, candidate)| candidate.device_type != DeviceType::Cpu);
-        real.min_by_key(|(index, candidate)| (rank(candidate), *index)).map(|(index, _)| index)
+        (rank, *index)
     };
-    let by_name = |backend: Option<&str>, name: &str| {
-        candidates.iter().position(|candidate| {
-            backend.is_none_or(|backend| candidate.backend == backend.to_lowercase())
-                && candidate.name.to_lowercase().contains(&name.to_lowercase())
-        })
+    let is_software = |index: usize| candidates[index].device_type == DeviceType::Cpu;
+    let best_gpu = || (0..candidates.len()).filter(|&index| !is_software(index)).min_by_key(rank);
+    let best_named = |backend: Option<&str>, name: &str| {
+        let matches = |&index: &usize| {
+            let Candidate { name: own_name, backend: own_backend, .. } = &candidates[index];
+            backend.is_none_or(|backend| *own_backend == backend.to_lowercase())
+                && own_name.to_lowercase().contains(&name.to_lowercase())
+        };
+        (0..candidates.len()).filter(matches).min_by_key(rank)
     };
-    if let ("auto" | "gpu", Some(name)) = (wanted, named_by_environment) {
-        return by_name(None, name).and_then(|index| took(index, "named by WGPU_ADAPTER_NAME"));
-    }
-    match wanted {
-        "auto" => match best() {
+    let took = |adapter, reason: &str| Choice { adapter: Some(adapter), reason: reason.into() };
+    match (wanted, &environment.adapter_name) {
+        ("auto" | "gpu", Some(name)) => best_named(None, name).map(|index| took(index, "named by WGPU_ADAPTER_NAME")),
+        ("gpu", None) => best_gpu().map(|index| took(index, "the best GPU of this machine")),
+        ("auto", None) => Some(match best_gpu() {
             Some(index) => took(index, "the best GPU of this machine"),
-            None if candidates.is_empty() => cpu("no GPU adapter found"),
-            None => cpu("only software adapters found, which are slower"),
-        },
-        "gpu" => best().and_then(|index| took(index, "the best GPU of this machine")),
-        _ => {
-            if let Ok(index) = wanted.parse::<usize>() {
-                return (index < candidates.len()).then(|| Choice { adapter: Some(index), reason: "asked for".into() });
+            None => {
+                let reason = if candidates.is_empty() {
+                    "no GPU adapter found"
+                } else {
+                    "only software adapters found, which are slower"
+                };
+                Choice { adapter: None, reason: reason.into() }
             }
-            let (backend, name) = match wanted.split_once(':') {
-                Some((backend, name)) => (Some(backend), name),
-                None => (None, wanted),
-            };
-            let is_software = |index: usize| candidates[index].device_type == DeviceType::Cpu;
-            by_name(backend, name).and_then(|index| {
-                took(index, if is_software(index) { "asked for; a software adapter" } else { "asked for" })
-            })
+        }),
+        _ => {
+            let by_index = wanted.parse().ok().filter(|index| *index < candidates.len());
+            let by_backend = || wanted.split_once(':').and_then(|(backend, name)| best_named(Some(backend), name));
+            let index = by_index.or_else(by_backend).or_else(|| best_named(None, wanted))?;
+            Some(took(index, if is_software(index) { "asked for; a software adapter" } else { "asked for" }))
         }
     }
 }
@@ -230,37 +247,57 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(wanted: &str, environment: Option<&str>, expected: Option<Option<usize>>) {
-        let choice = choose(wanted, &candidates(), environment);
+    fn check(wanted: &str, adapter_name: Option<&str>, expected: Option<Option<usize>>) {
+        let environment = Environment { adapter_name: adapter_name.map(str::to_string), prefers_low_power: false };
+        let choice = choose(wanted, &candidates(), &environment);
         assert_eq!(choice.map(|choice| choice.adapter), expected, "{wanted}");
     }
 
     #[test]
     fn auto_takes_the_best_real_gpu() {
         check("auto", None, Some(Some(2)));
+        check("gpu", None, Some(Some(2)));
     }
 
     #[test]
     fn auto_never_takes_a_software_adapter() {
         let software = &candidates()[..1];
-        assert_eq!(choose("auto", software, None).expect("a choice").adapter, None);
-        assert_eq!(choose("gpu", software, None), None);
+        assert_eq!(choose("auto", software, &Environment::default()).expect("a choice").adapter, None);
+        assert_eq!(choose("gpu", software, &Environment::default()), None);
+    }
+
+    #[test]
+    fn low_power_takes_an_integrated_gpu() {
+        let environment = Environment { prefers_low_power: true, ..Environment::default() };
+        assert_eq!(choose("auto", &candidates(), &environment).expect("a choice").adapter, Some(1));
     }
 
     #[test]
     fn an_index_a_name_and_a_backend_select() {
         check("1", None, Some(Some(1)));
-        check("4", None, None);
         check("LLVM", None, Some(Some(0)));
         check("dx12:two", None, Some(Some(3)));
-        check("vulkan:", None, Some(Some(0)));
+        check("VULKAN:", None, Some(Some(2)));
         check("metal:two", None, None);
         check("voodoo", None, None);
+        check("", None, Some(Some(2)));
     }
 
     #[test]
-    fn the_environment_names_the_adapter_of_auto_alone() {
+    fn of_several_of_a_name_the_best_is_taken() {
+        check("e", None, Some(Some(2)));
+    }
+
+    #[test]
+    fn a_number_that_is_no_index_is_part_of_a_name() {
+        check("15", None, Some(Some(0)));
+        check("4", None, None);
+    }
+
+    #[test]
+    fn the_environment_names_the_adapter_of_auto_and_gpu_alone() {
         check("auto", Some("llvm"), Some(Some(0)));
+        check("gpu", Some("llvm"), Some(Some(0)));
         check("auto", Some("voodoo"), None);
         check("1", Some("llvm"), Some(Some(1)));
     }
