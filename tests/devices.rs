@@ -1,0 +1,232 @@
+//! What devices refuse, and how they say it: never by a panic.
+
+mod common;
+
+use nngpu::compute::{Gpu, Plan, adapters};
+use nngpu::kernels::array::record_copy;
+use nngpu::{Activation, Array, Device, Error, Loss, Mlp, Sgd};
+
+/// A device that a test opened itself, as an application with a renderer has one: with buffers of
+/// at most `max_bytes`.
+fn shared_device(max_bytes: u64) -> Option<(wgpu::Device, Device)> {
+    common::gpu()?;
+    pollster::block_on(async {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+        let backends = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::all());
+        let adapter = instance.enumerate_adapters(backends).await.into_iter().next().expect("as above");
+        let limits = wgpu::Limits { max_storage_buffer_binding_size: max_bytes, ..adapter.limits() };
+        let descriptor = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
+        let (device, queue) = adapter.request_device(&descriptor).await.expect("lower limits are granted");
+        Some((device.clone(), Device::from_wgpu(&adapter, device, queue)))
+    })
+}
+
+/// A plan that copies `length` floats.
+fn copying(length: u32) -> (Plan, [nngpu::compute::Tensor; 2]) {
+    let mut plan = Plan::new();
+    let (x, y) = (plan.tensor("x", 1, 1, length), plan.tensor("y", 1, 1, length));
+    record_copy(&mut plan, x, y).expect("equal shapes");
+    (plan, [x, y])
+}
+
+fn open_gpu() -> Option<(Gpu, Device)> {
+    // Opened anew: some of these tests destroy it.
+    common::gpu().map(|gpu| (gpu.clone(), Device::Gpu(gpu)))
+}
+
+#[test]
+fn an_application_s_device_is_shared() {
+    let Some((raw, device)) = shared_device(1 << 20) else { return };
+    assert_eq!(device.max_length(), 1 << 18);
+    let mlp = Mlp::new(&device, &[3, 5, 2], Activation::Tanh, 7).expect("a network");
+    let on_cpu = Mlp::new(&Device::reference(), &[3, 5, 2], Activation::Tanh, 7).expect("a network");
+    let forward = |mlp: &Mlp| -> nngpu::Result<Vec<f32>> {
+        mlp.forward(&Array::new(mlp.device(), [1, 3], &[0.5, -1.25, 3.0])?)?.to_vec()
+    };
+    let (found, expected) = (forward(&mlp).expect("runs"), forward(&on_cpu).expect("runs"));
+    for (found, expected) in found.iter().zip(&expected) {
+        // Two sums of up to five products of numbers near 1, and a tanh of 2^-20 or better.
+        approx::assert_abs_diff_eq!(*found, *expected, epsilon = 1e-5);
+    }
+    // The application goes on working with it, and may take it away.
+    raw.poll(wgpu::PollType::wait_indefinitely()).expect("still there");
+    raw.destroy();
+    let array = Array::new(&device, [1, 1], &[1.0]).and_then(|array| array.add(&array)?.to_vec());
+    assert!(matches!(array, Err(Error::DeviceLost { .. } | Error::Driver { .. })), "{array:?}");
+    assert!(mlp.values().is_err());
+    assert!(forward(&mlp).is_err());
+}
+
+#[test]
+fn a_buffer_over_the_limit_is_refused_with_the_numbers() {
+    let Some((_, device)) = shared_device(4096) else { return };
+    assert!(device.allocate("fits", 1024).is_ok());
+    match device.allocate("too long", 1025) {
+        Err(Error::BufferTooLarge { label, bytes: 4100, limit: 4096, limit_name, .. }) => {
+            assert_eq!((label.as_str(), limit_name), ("too long", "maxStorageBufferBindingSize"));
+        }
+        other => panic!("{other:?}"),
+    }
+    let (plan, _) = copying(1025);
+    let error = device.compile(&plan, &[]).expect_err("a buffer of the plan is too large");
+    let message = error.to_string();
+    assert!(message.starts_with("buffer `x` needs 4100 bytes, but `"), "{message}");
+    assert!(message.contains("` allows 4096 (maxStorageBufferBindingSize); use a smaller batch"), "{message}");
+    // The device goes on working.
+    let array = Array::new(&device, [1, 2], &[1.0, 2.0]).expect("small");
+    assert_eq!(array.sum().and_then(|sum| sum.item()).expect("runs"), 3.0);
+}
+
+#[test]
+fn the_adapter_s_own_limit_holds() {
+    let Some((_, device)) = open_gpu() else { return };
+    let too_long = device.max_length() + 1;
+    match device.allocate("too long", too_long) {
+        Err(Error::BufferTooLarge { bytes, limit, .. }) => {
+            assert_eq!(bytes, too_long as u64 * 4);
+            assert!(limit < bytes, "{limit}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_foreign_buffer_is_refused_everywhere() {
+    let mut owners = common::devices();
+    owners.extend(open_gpu().map(|(_, device)| ("another gpu", device)));
+    let is_gpu = |device: &Device| matches!(device, Device::Gpu(_));
+    for (i, (own_name, own)) in owners.iter().enumerate() {
+        for (j, (other_name, other)) in owners.iter().enumerate() {
+            // Buffers of the CPU and of the reference are both in main memory.
+            if i == j || (!is_gpu(own) && !is_gpu(other)) {
+                continue;
+            }
+            let buffer = other.allocate("stranger", 4).expect("four words");
+            let (plan, [x, _]) = copying(4);
+            let program = other.compile(&plan, &[(x.buffer, &buffer)]).expect("its own buffer");
+            let expect = |what: &str, result: nngpu::Result<()>| match result {
+                Err(Error::ForeignDevice { label }) => label,
+                found => panic!("{own_name} takes {what} of {other_name}: {found:?}"),
+            };
+            assert_eq!(expect("a write", own.write(&buffer, 0, &[1.0f32])), "stranger");
+            assert_eq!(expect("a read", own.read::<f32>(&buffer).map(drop)), "stranger");
+            assert_eq!(expect("a plan", own.compile(&plan, &[(x.buffer, &buffer)]).map(drop)), "stranger");
+            assert_eq!(expect("a run", own.run(&program, 1)), "program");
+
+            let arrays = [own, other].map(|device| Array::new(device, [1, 1], &[1.0]).expect("one value"));
+            expect("a sum", arrays[0].add(&arrays[1]).map(drop));
+        }
+    }
+}
+
+#[test]
+fn a_wrong_length_is_refused() {
+    for (name, device) in common::devices() {
+        let buffer = device.allocate("short", 3).expect("three words");
+        let refused = |result: nngpu::Result<()>| result.expect_err(name).to_string();
+        let message = refused(device.write(&buffer, 1, &[1.0f32; 3]));
+        assert_eq!(message, "buffer `short` holds 3 elements; found elements 1 to 4", "{name}");
+        let (plan, [x, _]) = copying(4);
+        let message = refused(device.compile(&plan, &[(x.buffer, &buffer)]).map(drop));
+        assert_eq!(message, "buffer `x`: found 3 elements, expected 4", "{name}");
+        assert_eq!(device.read::<f32>(&buffer).expect("unharmed"), [0.0; 3], "{name}");
+        let message = refused(Array::new(&device, [2, 3], &[1.0; 5]).map(drop));
+        let expected = "array: found 5 values for [2, 3], expected rows times columns values, fewer than 2^32";
+        assert_eq!(message, expected, "{name}");
+    }
+}
+
+#[test]
+fn an_empty_buffer_is_a_buffer() {
+    for (name, device) in common::devices() {
+        let buffer = device.allocate("empty", 0).expect("nothing");
+        assert!(buffer.is_empty(), "{name}");
+        device.write::<f32>(&buffer, 0, &[]).expect("nothing to write");
+        assert!(device.write(&buffer, 0, &[1.0f32]).is_err(), "{name}");
+        assert!(device.read::<f32>(&buffer).expect("nothing to read").is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_lost_device_is_an_error_of_every_call() {
+    let Some((gpu, device)) = open_gpu() else { return };
+    let (plan, [x, _]) = copying(4);
+    let buffer = device.allocate("x", 4).expect("four words");
+    let program = device.compile(&plan, &[(x.buffer, &buffer)]).expect("compiles");
+    let array = Array::new(&device, [1, 1], &[1.0]).expect("one value");
+    let mut mlp = Mlp::new(&device, &[1, 1], Activation::Relu, 0).expect("a network");
+    let (_, gradients) = mlp.value_and_grad(&array, &array, Loss::Mse).expect("still there");
+    gpu.destroy();
+    let check = |what: &str, result: nngpu::Result<()>| match result {
+        Err(Error::DeviceLost { adapter, reason }) => assert!(!adapter.is_empty() && !reason.is_empty(), "{what}"),
+        other => panic!("{what} on a lost device: {other:?}"),
+    };
+    // The driver tells of the loss when it is next asked.
+    check("wait", device.wait());
+    check("allocate", device.allocate("more", 4).map(drop));
+    check("write", device.write(&buffer, 0, &[1.0f32]));
+    check("read", device.read::<f32>(&buffer).map(drop));
+    check("compile", device.compile(&plan, &[]).map(drop));
+    check("run", device.run(&program, 3));
+    check("add", array.add(&array).map(drop));
+    check("forward", mlp.forward(&array).map(drop));
+    check("update", Sgd::new(0.1).expect("a setting").update(&mut mlp, &gradients));
+}
+
+#[test]
+fn a_loss_is_told_by_the_first_call_after_it() {
+    type Call = fn(&Device, &nngpu::compute::Buffer, &nngpu::compute::Program) -> nngpu::Result<()>;
+    let calls: [(&str, Call); 4] = [
+        ("run", |device, _, program| device.run(program, 2).and_then(|()| device.wait())),
+        ("read", |device, buffer, _| device.read::<f32>(buffer).map(drop)),
+        ("write", |device, buffer, _| device.write(buffer, 0, &[1.0f32]).and_then(|()| device.wait())),
+        // WebGPU gives a buffer even then; its first use tells.
+        ("allocate", |device, _, _| {
+            let more = device.allocate("more", 4)?;
+            device.read::<f32>(&more).map(drop)
+        }),
+    ];
+    for (name, call) in calls {
+        let Some((gpu, device)) = open_gpu() else { return };
+        let (plan, [x, _]) = copying(4);
+        let buffer = device.allocate("x", 4).expect("four words");
+        let program = device.compile(&plan, &[(x.buffer, &buffer)]).expect("compiles");
+        gpu.destroy();
+        let result = call(&device, &buffer, &program);
+        let is_told = matches!(result, Err(Error::DeviceLost { .. } | Error::Driver { .. }));
+        assert!(is_told, "{name} just after the loss: {result:?}");
+    }
+}
+
+#[test]
+fn an_adapter_that_is_not_there_lists_those_that_are() {
+    let found = adapters();
+    for wanted in ["voodoo", "99", "vulkan:voodoo"] {
+        let error = Device::open(wanted).expect_err("no such adapter");
+        let message = error.to_string();
+        assert!(message.starts_with(&format!("no GPU adapter matches `{wanted}`; found ")), "{message}");
+        assert!(message.contains("`nngpu devices` lists them, and `--device cpu` works without one"), "{message}");
+        for adapter in &found {
+            assert!(message.contains(&format!("{}: {} (", adapter.index, adapter.name)), "{message}");
+        }
+        let Error::NoAdapter { found: listed, .. } = error else { panic!("{error:?}") };
+        assert_eq!(listed.len(), found.len());
+    }
+}
+
+#[test]
+fn an_adapter_is_opened_by_index_name_and_backend() {
+    for adapter in adapters() {
+        let by_index = Device::open(&adapter.index.to_string()).expect("by its index");
+        assert!(by_index.description().starts_with(&adapter.name), "{}", by_index.description());
+        let by_name = Device::open(&format!("{}:{}", adapter.backend, adapter.name)).expect("by its name");
+        assert!(by_name.description().starts_with(&adapter.name), "{}", by_name.description());
+        assert!(adapter.max_binding_bytes >= 128 << 20, "WebGPU guarantees 128 MiB: {adapter:?}");
+    }
+}
+
+#[test]
+fn no_threads_are_refused() {
+    let error = Device::cpu_with_threads(0).expect_err("no threads");
+    assert_eq!(error.to_string(), "found 0 threads, expected at least 1");
+}
