@@ -61,7 +61,8 @@ pub struct Tensor {
 impl Tensor {
     /// The whole of a buffer as `[models, rows, columns]`, row-major.
     pub fn of(buffer: BufferId, models: u32, rows: u32, columns: u32) -> Tensor {
-        let view = View { offset: 0, model: rows * columns, row: columns, column: 1 };
+        // Where the product wraps, no buffer is long enough, and recording a step refuses it.
+        let view = View { offset: 0, model: rows.wrapping_mul(columns), row: columns, column: 1 };
         Tensor { buffer, models, rows, columns, view }
     }
 
@@ -209,6 +210,19 @@ impl Plan {
         })
     }
 
+    /// Checks that a view ends within its buffer.
+    pub(crate) fn expect_within(&self, operation: impl FnOnce() -> String, operand: &Tensor) -> Result<()> {
+        let spec = self.spec(operand.buffer);
+        if operand.end() <= spec.length as u64 && spec.length <= u32::MAX as usize {
+            return Ok(());
+        }
+        Err(Error::Shape {
+            operation: operation(),
+            found: format!("{} in `{}` of {} elements", operand.shape(), spec.label, spec.length),
+            expected: "a view that ends within its buffer of at most 2^32 - 1 elements".into(),
+        })
+    }
+
     /// Appends a step after checking all that can go wrong while it runs.
     pub(crate) fn push<P: Params>(
         &mut self,
@@ -232,10 +246,7 @@ impl Plan {
                 let found = format!("`{}` of {:?}", spec.label, spec.element);
                 return Err(refuse(found, &format!("elements of {:?}", binding.element)));
             }
-            if operand.end() > spec.length as u64 || spec.length > u32::MAX as usize {
-                let found = format!("{} in `{}` of {} elements", operand.shape(), spec.label, spec.length);
-                return Err(refuse(found, "a view that ends within its buffer of at most 2^32 - 1 elements"));
-            }
+            self.expect_within(|| format!("{}, operand `{}`", kernel.name, binding.name), operand)?;
             if binding.access != Access::Read {
                 let elsewhere = operands.iter().enumerate().any(|(i, o)| i != position && o.buffer == operand.buffer);
                 if elsewhere {

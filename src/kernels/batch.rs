@@ -33,6 +33,7 @@ pub static GATHER: Kernel = Kernel {
 /// `x` is `[source_rows, columns]`, `index` is `[1, length]` of row numbers, `position` is
 /// `[1, 1]`, `y` is `[rows, columns]`. Beyond the index's end it starts again at its front.
 pub fn record_gather(plan: &mut Plan, x: Tensor, index: Tensor, position: Tensor, y: Tensor) -> Result<()> {
+    x.expect("gather", "x", x.rows.max(1), x.columns)?;
     index.expect("gather", "index", 1, index.columns.max(1))?;
     position.expect("gather", "position", 1, 1)?;
     y.expect("gather", "y", y.rows, x.columns)?;

@@ -269,9 +269,10 @@ pub static CORRECT: Kernel = Kernel {
     forms: &[Form::plain::<Correct>(&[include_str!("../../shaders/correct.wgsl"), VIEW])],
 };
 
-/// Records `y[r] = 1` where the largest of `z[r]` is at `classes[r]`; `z` is `[rows, columns]`,
-/// `classes` and `y` are `[rows, 1]`.
+/// Records `y[r] = 1` where the largest of `z[r]` is at `classes[r]`; `z` is `[rows, columns]`
+/// with at least one column, `classes` and `y` are `[rows, 1]`.
 pub fn record_correct(plan: &mut Plan, z: Tensor, classes: Tensor, y: Tensor) -> Result<()> {
+    z.expect("correct", "z", z.rows, z.columns.max(1))?;
     classes.expect("correct", "classes", z.rows, 1)?;
     y.expect("correct", "y", z.rows, 1)?;
     let models = Plan::models("correct", &[z, classes, y])?;

@@ -127,8 +127,18 @@ pub fn record_dense_backward(
 /// `dz` is `[batch, outputs]`, `x` is `[batch, inputs]`, `dweight` is `[outputs, inputs]` and
 /// `dbias` is `[1, outputs]`, both in one buffer.
 pub fn record_dense_gradient(plan: &mut Plan, dz: Tensor, x: Tensor, dweight: Tensor, dbias: Tensor) -> Result<()> {
-    dbias.expect("dense layer's gradient", "dbias", 1, dz.columns)?;
-    assert_eq!(dbias.buffer, dweight.buffer, "one buffer holds all gradients");
+    let operation = "dense layer's gradient";
+    dbias.expect(operation, "dbias", 1, dz.columns)?;
+    // It is no operand of its own, so the plan does not check it.
+    plan.expect_within(|| format!("{operation}, `dbias`"), &dbias)?;
+    let refuse = |found, expected| Err(Error::Shape { operation: operation.into(), found, expected });
+    if dbias.buffer != dweight.buffer {
+        let [found, expected] = [dbias, dweight].map(|tensor| &plan.spec(tensor.buffer).label);
+        return refuse(format!("dbias in `{found}`"), format!("it in dweight's buffer, `{expected}`"));
+    }
+    if dbias.models != dweight.models {
+        return refuse(format!("dbias of {} models", dbias.models), format!("{}, as dweight has", dweight.models));
+    }
     let unused = dz.part(0, 1, 1).broadcast("matmul", dweight.rows, dweight.columns)?;
     let nothing = Activation::Identity;
     record(plan, Epilogue::RowSums, nothing, dz.transposed(), x, unused, dweight, Some(dbias.transposed()))

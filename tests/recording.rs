@@ -1,0 +1,147 @@
+//! What cannot be recorded, and how it is told: shapes are checked while recording, never later.
+
+use nngpu::Result;
+use nngpu::compute::Plan;
+use nngpu::kernels::array::record_sum;
+use nngpu::kernels::batch::record_gather;
+use nngpu::kernels::loss::{record_correct, record_softmax};
+use nngpu::kernels::matmul::{record_dense_gradient, record_matmul};
+use nngpu::kernels::optimizer::{OptimizerState, record_update};
+use nngpu::{Loss, Optimizer};
+
+#[track_caller]
+fn message(result: Result<()>) -> String {
+    result.expect_err("refused").to_string()
+}
+
+#[test]
+fn shapes_that_do_not_go_together_are_refused_while_recording() {
+    let mut plan = Plan::new();
+    let (a, b, c) = (plan.tensor("a", 1, 2, 3), plan.tensor("b", 1, 4, 5), plan.tensor("c", 1, 2, 5));
+    assert_eq!(
+        message(record_matmul(&mut plan, a, b, c)),
+        "matmul: found [2, 3] times [4, 5], expected as many columns on the left as rows on the right"
+    );
+    let b = plan.tensor("b", 1, 3, 4);
+    assert_eq!(message(record_matmul(&mut plan, a, b, c)), "matmul: found result of [2, 5], expected [2, 4]");
+    let (a2, b3, c3) = (plan.tensor("a", 2, 2, 3), plan.tensor("b", 3, 3, 5), plan.tensor("c", 3, 2, 5));
+    assert_eq!(
+        message(record_matmul(&mut plan, a2, b3, c3)),
+        "matmul: found operands of 2, 3, 2, 3 models, expected one number of models from 1 to 65535, or 1 where they \
+         share"
+    );
+    // Three models cannot write into the memory of one.
+    let a3 = plan.tensor("a", 3, 2, 3);
+    assert_eq!(
+        message(record_matmul(&mut plan, a3, b3, c)),
+        "matmul, operand `c`: found [2, 5], expected a written tensor of 3 models"
+    );
+    assert_eq!(
+        message(record_matmul(&mut plan, a3, b3, b3.part(0, 2, 5))),
+        "matmul, operand `c`: found `b` twice, expected a written buffer bound once"
+    );
+    let integers = plan.integers("order", 1, 2, 3);
+    let total = plan.tensor("total", 1, 1, 1);
+    assert_eq!(
+        message(record_sum(&mut plan, 1.0, integers, total)),
+        "sum, operand `x`: found `order` of U32, expected elements of F32"
+    );
+    assert_eq!(
+        message(record_sum(&mut plan, 1.0, a.part(1, 2, 3), total)),
+        "sum, operand `x`: found [2, 3] in `a` of 6 elements, expected a view that ends within its buffer of at most \
+         2^32 - 1 elements"
+    );
+    assert!(plan.steps().is_empty(), "a refused step was recorded");
+}
+
+#[test]
+fn a_bias_gradient_beyond_its_buffer_is_refused() {
+    let mut plan = Plan::new();
+    let (dz, x) = (plan.tensor("dz", 1, 5, 2), plan.tensor("x", 1, 5, 3));
+    let gradients = plan.tensor("gradients", 1, 1, 8);
+    let dweight = gradients.part(0, 2, 3);
+    record_dense_gradient(&mut plan, dz, x, dweight, gradients.part(6, 1, 2)).expect("six weights, two biases");
+    assert_eq!(
+        message(record_dense_gradient(&mut plan, dz, x, dweight, gradients.part(7, 1, 2))),
+        "dense layer's gradient, `dbias`: found [1, 2] in `gradients` of 8 elements, expected a view that ends within \
+         its buffer of at most 2^32 - 1 elements"
+    );
+    let elsewhere = plan.tensor("elsewhere", 1, 1, 2);
+    assert_eq!(
+        message(record_dense_gradient(&mut plan, dz, x, dweight, elsewhere)),
+        "dense layer's gradient: found dbias in `elsewhere`, expected it in dweight's buffer, `gradients`"
+    );
+}
+
+#[test]
+fn a_bias_gradient_of_other_models_is_refused() {
+    let mut plan = Plan::new();
+    let (dz, x) = (plan.tensor("dz", 3, 5, 2), plan.tensor("x", 1, 5, 3));
+    let gradients = plan.tensor("gradients", 3, 1, 8);
+    // All models would add up in the memory of the first.
+    let mut first = gradients;
+    first.models = 1;
+    assert_eq!(
+        message(record_dense_gradient(&mut plan, dz, x, gradients.part(0, 2, 3), first.part(6, 1, 2))),
+        "dense layer's gradient: found dbias of 1 models, expected 3, as dweight has"
+    );
+}
+
+#[test]
+fn nothing_can_be_gathered_from_no_rows() {
+    let mut plan = Plan::new();
+    let (x, position, y) = (plan.tensor("x", 1, 0, 3), plan.integers("position", 1, 1, 1), plan.tensor("y", 1, 2, 3));
+    let order = plan.integers("order", 1, 1, 4);
+    assert_eq!(message(record_gather(&mut plan, x, order, position, y)), "gather: found x of [0, 3], expected [1, 3]");
+    let (x, order) = (plan.tensor("x", 1, 4, 3), plan.integers("order", 1, 1, 0));
+    assert_eq!(
+        message(record_gather(&mut plan, x, order, position, y)),
+        "gather: found index of [1, 0], expected [1, 1]"
+    );
+}
+
+#[test]
+fn rows_without_columns_have_no_probabilities_and_no_largest() {
+    let mut plan = Plan::new();
+    let (z, y) = (plan.tensor("z", 1, 2, 0), plan.tensor("y", 1, 2, 0));
+    let (classes, hits) = (plan.integers("classes", 1, 2, 1), plan.tensor("hits", 1, 2, 1));
+    assert_eq!(message(record_softmax(&mut plan, z, y)), "softmax: found y of [2, 0], expected [2, 1]");
+    assert_eq!(message(record_correct(&mut plan, z, classes, hits)), "correct: found z of [2, 0], expected [2, 1]");
+    let (losses, gradient) = (plan.tensor("losses", 1, 2, 1), plan.tensor("gradient", 1, 2, 0));
+    for loss in Loss::ALL {
+        let refused = nngpu::kernels::loss::record_loss(&mut plan, loss, z, y, losses, gradient);
+        let expected = format!("{loss}: found an output without columns, expected at least one column");
+        assert_eq!(message(refused), expected);
+    }
+}
+
+#[test]
+fn a_tensor_too_large_to_number_is_refused() {
+    let mut plan = Plan::new();
+    let (x, y) = (plan.tensor("x", 2, 70_000, 70_000), plan.tensor("y", 2, 1, 1));
+    assert_eq!(
+        message(record_sum(&mut plan, 1.0, x, y)),
+        "sum, operand `x`: found [2, 70000, 70000] in `x` of 9800000000 elements, expected a view that ends within its \
+         buffer of at most 2^32 - 1 elements"
+    );
+}
+
+#[test]
+fn weights_that_do_not_go_by_fours_are_refused() {
+    let mut plan = Plan::new();
+    let (dw, w) = (plan.tensor("dw", 1, 1, 6), plan.tensor("w", 1, 1, 6));
+    let sgd = Optimizer::sgd(0.1);
+    let state = OptimizerState::declare(&mut plan, &sgd, 1, 6);
+    assert_eq!(
+        message(record_update(&mut plan, &sgd, &state, dw, w)),
+        "sgd: found w of 6 elements from 0 on, expected contiguous elements whose number and offset are multiples of 4"
+    );
+    assert_eq!(
+        message(record_update(&mut plan, &sgd, &state, dw.part(0, 1, 4), w.part(0, 1, 6))),
+        "sgd: found w of 6 elements from 0 on, expected contiguous elements whose number and offset are multiples of 4"
+    );
+    assert_eq!(
+        message(record_update(&mut plan, &sgd, &state, dw.part(0, 1, 4), dw)),
+        "sgd: found w of 6 elements from 0 on, expected contiguous elements whose number and offset are multiples of 4"
+    );
+}
