@@ -2,11 +2,11 @@
 
 use super::check_fit;
 use super::sweep::{Recorded, Sweep};
-use crate::Result;
 use crate::data::{Dataset, Matrix, Targets};
 use crate::kernels::batch::{Slot, record_tally};
 use crate::kernels::loss::{Loss, record_correct, record_loss, record_softmax};
-use crate::nn::{Fusion, Mlp};
+use crate::nn::{Fusion, Mlp, Network};
+use crate::{Device, Result};
 
 /// How well a network predicts a data set.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,10 +56,16 @@ pub fn evaluate(mlp: &Mlp, data: &Dataset) -> Result<Evaluation> {
 /// Rows of a batch when nothing is learned: enough to keep a device busy.
 const BATCH_SIZE: usize = 1024;
 
+/// Fewer rows where a layer's values for so many would not fit in one of the device's buffers.
+fn batch_size(device: &Device, network: &Network) -> usize {
+    let widest = network.sizes().iter().copied().max().expect("inputs at least");
+    (device.max_length() / widest as usize).clamp(1, BATCH_SIZE)
+}
+
 /// A recorded evaluation, to be run after each epoch.
 #[derive(Debug)]
 pub(super) struct Evaluator<'a> {
-    mlp_device: crate::Device,
+    mlp_device: Device,
     data: &'a Dataset,
     sweep: Sweep<'a>,
 }
@@ -73,7 +79,8 @@ impl<'a> Evaluator<'a> {
         let (network, device) = (mlp.network(), mlp.device());
         check_fit(network, data)?;
         let targets = Some(data.targets());
-        let sweep = Sweep::new(device, data.features(), targets, BATCH_SIZE, 1, &[mlp.buffer()], |plan, batch| {
+        let batch_size = batch_size(device, network);
+        let sweep = Sweep::new(device, data.features(), targets, batch_size, 1, &[mlp.buffer()], |plan, batch| {
             let parameters = network.declare(plan, "parameters", 1);
             let losses = plan.tensor("losses", 1, 1, batch.n_batches);
             let hits = plan.tensor("hits", 1, 1, batch.n_batches);
@@ -136,7 +143,8 @@ pub fn predict(mlp: &Mlp, features: &Matrix, loss: Loss) -> Result<Matrix> {
     if features.rows() == 0 {
         return Matrix::new(0, outputs as usize, Vec::new());
     }
-    let mut sweep = Sweep::new(device, features, None, BATCH_SIZE, 1, &[mlp.buffer()], |plan, batch| {
+    let batch_size = batch_size(device, network);
+    let mut sweep = Sweep::new(device, features, None, batch_size, 1, &[mlp.buffer()], |plan, batch| {
         let parameters = network.declare(plan, "parameters", 1);
         let layers = network.record_forward(plan, Fusion::Fused, parameters, batch.x)?;
         let mut result = layers[layers.len() - 1];
