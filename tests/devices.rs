@@ -2,24 +2,10 @@
 
 mod common;
 
+use common::shared_device;
 use nngpu::compute::{Gpu, Plan, adapters};
 use nngpu::kernels::array::record_copy;
 use nngpu::{Activation, Array, Device, Error, Loss, Mlp, Sgd};
-
-/// A device that a test opened itself, as an application with a renderer has one: with buffers of
-/// at most `max_bytes`.
-fn shared_device(max_bytes: u64) -> Option<(wgpu::Device, Device)> {
-    common::gpu()?;
-    pollster::block_on(async {
-        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-        let backends = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::all());
-        let adapter = instance.enumerate_adapters(backends).await.into_iter().next().expect("as above");
-        let limits = wgpu::Limits { max_storage_buffer_binding_size: max_bytes, ..adapter.limits() };
-        let descriptor = wgpu::DeviceDescriptor { required_limits: limits, ..Default::default() };
-        let (device, queue) = adapter.request_device(&descriptor).await.expect("lower limits are granted");
-        Some((device.clone(), Device::from_wgpu(&adapter, device, queue)))
-    })
-}
 
 /// A plan that copies `length` floats.
 fn copying(length: u32) -> (Plan, [nngpu::compute::Tensor; 2]) {

@@ -34,6 +34,26 @@ pub fn gpu_forms(gpu: &Gpu) -> Vec<(&'static str, Device)> {
     ]
 }
 
+/// A device that the test opened itself, as an application with a renderer has one: the adapter of
+/// [`gpu`], with buffers of at most `max_bytes`, so that limits are quick to reach.
+pub fn shared_device(max_bytes: u64) -> Option<(wgpu::Device, Device)> {
+    let description = Device::Gpu(gpu()?).description();
+    pollster::block_on(async {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+        let backends = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::all());
+        let adapters = instance.enumerate_adapters(backends).await;
+        let is_under_test = |adapter: &wgpu::Adapter| description.starts_with(&adapter.get_info().name);
+        let adapter = adapters.into_iter().find(is_under_test).expect("the one that was opened");
+        let descriptor = wgpu::DeviceDescriptor {
+            required_limits: wgpu::Limits { max_storage_buffer_binding_size: max_bytes, ..adapter.limits() },
+            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            ..Default::default()
+        };
+        let (device, queue) = adapter.request_device(&descriptor).await.expect("lower limits are granted");
+        Some((device.clone(), Device::from_wgpu(&adapter, device, queue)))
+    })
+}
+
 /// Every device that can be tested here, with its name.
 pub fn devices() -> Vec<(&'static str, Device)> {
     let mut devices = vec![("reference", Device::reference()), ("cpu", Device::cpu())];
