@@ -1,6 +1,11 @@
 //! What several tests share.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod differences;
+pub mod targets;
+
+use std::sync::LazyLock;
+
 use nngpu::Device;
 use nngpu::compute::{Capabilities, Gpu};
 
@@ -59,4 +64,15 @@ pub fn devices() -> Vec<(&'static str, Device)> {
     let mut devices = vec![("reference", Device::reference()), ("cpu", Device::cpu())];
     devices.extend(gpu().map(|gpu| ("gpu", Device::Gpu(gpu))));
     devices
+}
+
+/// Every device, and on the adapter every class of forms; opened once.
+pub fn devices_and_forms() -> Vec<(&'static str, Device)> {
+    static DEVICES: LazyLock<Vec<(&'static str, Device)>> = LazyLock::new(|| {
+        let cpu = Device::cpu_with_threads(2).expect("two threads");
+        let mut devices = vec![("reference", Device::reference()), ("cpu", cpu)];
+        devices.extend(gpu().iter().flat_map(gpu_forms));
+        devices
+    });
+    DEVICES.clone()
 }

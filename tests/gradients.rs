@@ -1,0 +1,172 @@
+//! Every backward kernel against finite differences in f64.
+
+mod common;
+
+use common::devices_and_forms;
+use common::differences::{FUNCTION, UNIT, check, differences, uniform, value, wide};
+use common::targets::{Targets, loss_and_gradient};
+use nngpu::compute::{Plan, Tensor};
+use nngpu::kernels::activation::record_activate_backward;
+use nngpu::kernels::array::record_column_sum;
+use nngpu::kernels::matmul::{record_dense_backward, record_dense_gradient};
+use nngpu::{Activation, Device};
+
+/// Runs a plan once over given inputs and reads a tensor.
+fn run(device: &Device, plan: &Plan, inputs: &[(Tensor, &[f32])], output: Tensor) -> Vec<f32> {
+    let program = device.compile(plan, &[]).expect("compiles");
+    for (tensor, values) in inputs {
+        device.write(&program.buffer(tensor.buffer), 0, values).expect("written");
+    }
+    device.run(&program, 1).expect("runs");
+    device.read(&program.buffer(output.buffer)).expect("readable")
+}
+
+/// Sizes that differ and divide nothing; the second has a tile and one more.
+const SIZES: [[u32; 3]; 3] = [[3, 5, 2], [17, 33, 9], [1, 4, 31]];
+
+/// Away from the kink of ReLU.
+fn away_from_zero(mut values: Vec<f32>) -> Vec<f32> {
+    for value in &mut values {
+        *value += 0.01f32.copysign(*value);
+    }
+    values
+}
+
+#[test]
+fn the_activations_backward_is_their_slope() {
+    for (name, device) in devices_and_forms() {
+        for activation in Activation::ALL {
+            for [rows, columns, _] in SIZES {
+                let count = (rows * columns) as usize;
+                let z = wide(&away_from_zero(uniform(1, count, 3.0)));
+                let dy = uniform(2, count, 1.0);
+                let y: Vec<f32> = z.iter().map(|&z| value(activation, z) as f32).collect();
+                let sum = |z: &[f64]| z.iter().zip(&dy).map(|(&z, &dy)| value(activation, z) * f64::from(dy)).sum();
+                let expected = differences(&z, sum);
+
+                let mut plan = Plan::new();
+                let [tdy, ty, tdz] = ["dy", "y", "dz"].map(|label| plan.tensor(label, 1, rows, columns));
+                record_activate_backward(&mut plan, activation, tdy, ty, tdz).expect("shapes");
+                let found = run(&device, &plan, &[(tdy, &dy), (ty, &y)], tdz);
+                // y is rounded once, squared, subtracted, multiplied: five roundings of values up to 2.
+                check(&format!("{name}, {activation}"), &found, &expected, &vec![10.0 * UNIT; count]);
+            }
+        }
+    }
+}
+
+#[test]
+fn back_through_a_layer_is_the_gradient_before_its_activation() {
+    for (name, device) in devices_and_forms() {
+        for activation in Activation::ALL {
+            for [batch, inputs, outputs] in SIZES {
+                let z = wide(&away_from_zero(uniform(3, (batch * inputs) as usize, 3.0)));
+                let dy = uniform(4, (batch * outputs) as usize, 1.0);
+                let weight = uniform(5, (outputs * inputs) as usize, 1.0);
+                let y: Vec<f32> = z.iter().map(|&z| value(activation, z) as f32).collect();
+                // sum of dy * (f(z) weightᵀ)
+                let sum = |z: &[f64]| -> f64 {
+                    let mut sum = 0.0;
+                    for (dy, z) in dy.chunks(outputs as usize).zip(z.chunks(inputs as usize)) {
+                        for (dy, weight) in dy.iter().zip(weight.chunks(inputs as usize)) {
+                            let product: f64 =
+                                z.iter().zip(weight).map(|(&z, &w)| value(activation, z) * f64::from(w)).sum();
+                            sum += f64::from(*dy) * product;
+                        }
+                    }
+                    sum
+                };
+                let expected = differences(&z, sum);
+
+                let mut plan = Plan::new();
+                let tdy = plan.tensor("dy", 1, batch, outputs);
+                let tweight = plan.tensor("weight", 1, outputs, inputs);
+                let [ty, tdz] = ["y", "dz"].map(|label| plan.tensor(label, 1, batch, inputs));
+                record_dense_backward(&mut plan, activation, tdy, tweight, ty, tdz).expect("shapes");
+                let found = run(&device, &plan, &[(tdy, &dy), (tweight, &weight), (ty, &y)], tdz);
+                // A sum of n products of at most 1: n roundings of at most n; slopes as above.
+                let n = f64::from(outputs);
+                let tolerance = (n * n + 10.0 * n) * UNIT;
+                check(&format!("{name}, {activation}"), &found, &expected, &vec![tolerance; z.len()]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_layer_s_gradients_are_those_of_its_weight_and_bias() {
+    for (name, device) in devices_and_forms() {
+        for [batch, inputs, outputs] in SIZES {
+            let dz = uniform(6, (batch * outputs) as usize, 1.0);
+            let x = uniform(7, (batch * inputs) as usize, 1.0);
+            let count = (outputs * inputs + outputs) as usize;
+            // sum of dz * (x weightᵀ + bias), the weight first and then the bias.
+            let sum = |parameters: &[f64]| -> f64 {
+                let (weight, bias) = parameters.split_at((outputs * inputs) as usize);
+                let mut sum = 0.0;
+                for (dz, x) in dz.chunks(outputs as usize).zip(x.chunks(inputs as usize)) {
+                    for ((dz, weight), bias) in dz.iter().zip(weight.chunks(inputs as usize)).zip(bias) {
+                        let product: f64 = x.iter().zip(weight).map(|(&x, &w)| f64::from(x) * w).sum();
+                        sum += f64::from(*dz) * (product + bias);
+                    }
+                }
+                sum
+            };
+            let expected = differences(&wide(&uniform(8, count, 1.0)), sum);
+            let n = f64::from(batch);
+            let tolerances = vec![n * n * UNIT + 1e-9; count];
+
+            let mut plan = Plan::new();
+            let (tdz, tx) = (plan.tensor("dz", 1, batch, outputs), plan.tensor("x", 1, batch, inputs));
+            let whole = plan.tensor("gradients", 1, 1, count as u32);
+            let (dweight, dbias) = (whole.part(0, outputs, inputs), whole.part(outputs * inputs, 1, outputs));
+            record_dense_gradient(&mut plan, tdz, tx, dweight, dbias).expect("shapes");
+            let found = run(&device, &plan, &[(tdz, &dz), (tx, &x)], whole);
+            check(name, &found, &expected, &tolerances);
+
+            let mut plan = Plan::new();
+            let (tdz, dbias) = (plan.tensor("dz", 1, batch, outputs), plan.tensor("dbias", 1, 1, outputs));
+            record_column_sum(&mut plan, tdz, dbias).expect("shapes");
+            let found = run(&device, &plan, &[(tdz, &dz)], dbias);
+            let from = (outputs * inputs) as usize;
+            check(name, &found, &expected[from..], &tolerances[from..]);
+        }
+    }
+}
+
+#[test]
+fn the_losses_gradients_are_those_of_their_mean() {
+    for (name, device) in devices_and_forms() {
+        for [rows, columns, _] in SIZES.map(|sizes| sizes.map(|size| size as usize)) {
+            let output = uniform(10, rows * columns, 4.0);
+            for targets in Targets::kinds(11, rows, columns) {
+                let what = format!("{name}, {rows} × {columns}, {targets:?}");
+                let (losses, gradient) = loss_and_gradient(&device, columns, &output, &targets);
+                let expected = differences(&wide(&output), |output| targets.mean_loss(output, columns));
+                // Probabilities are off by the roundings of a function and of a sum of `columns`;
+                // squares by those of a difference of at most 5. All is divided by the rows.
+                let each = (FUNCTION + columns as f64 + 10.0 * 5.0) * UNIT / rows as f64;
+                check(&what, &gradient, &expected, &vec![each + 1e-9; rows * columns]);
+
+                let row_losses: Vec<f64> =
+                    wide(&output).chunks(columns).enumerate().map(|(row, z)| targets.row_loss(row, z)).collect();
+                // A sum of up to `columns` terms of at most 25, or a logarithm of one.
+                let each = (FUNCTION + 25.0 * columns as f64) * UNIT;
+                check(&what, &losses, &row_losses, &vec![each; rows]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wrong_gradient_is_seen() {
+    let is_refused = |found: &[f32], expected: &[f64], tolerance: f64| {
+        let tolerances = vec![tolerance; expected.len()];
+        std::panic::catch_unwind(|| check("planted", found, expected, &tolerances)).is_err()
+    };
+    assert!(!is_refused(&[1.0, 2.0], &[1.0, 2.0], 1e-6));
+    assert!(is_refused(&[1.0, 2.001], &[1.0, 2.0], 1e-6));
+    assert!(is_refused(&[1.0, f32::NAN], &[1.0, 2.0], 1e-6));
+    assert!(is_refused(&[1.0], &[1.0, 2.0], 1e-6));
+    assert!(is_refused(&[1.0, 2.0], &[1.0, 2.0], 1.0), "a tolerance that swallows all");
+}
