@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::shared_device;
+use common::small_device;
 use nngpu::compute::{Gpu, Plan, adapters};
 use nngpu::kernels::array::record_copy;
 use nngpu::{Activation, Array, Device, Error, Loss, Mlp, Sgd};
@@ -22,7 +22,7 @@ fn open_gpu() -> Option<(Gpu, Device)> {
 
 #[test]
 fn an_application_s_device_is_shared() {
-    let Some((raw, device)) = shared_device(1 << 20) else { return };
+    let Some((raw, device)) = small_device(1 << 20) else { return };
     assert_eq!(device.max_length(), 1 << 18);
     let mlp = Mlp::new(&device, &[3, 5, 2], Activation::Tanh, 7).expect("a network");
     let on_cpu = Mlp::new(&Device::reference(), &[3, 5, 2], Activation::Tanh, 7).expect("a network");
@@ -45,7 +45,7 @@ fn an_application_s_device_is_shared() {
 
 #[test]
 fn a_buffer_over_the_limit_is_refused_with_the_numbers() {
-    let Some((_, device)) = shared_device(4096) else { return };
+    let Some((_, device)) = small_device(4096) else { return };
     assert!(device.allocate("fits", 1024).is_ok());
     match device.allocate("too long", 1025) {
         Err(Error::BufferTooLarge { label, bytes: 4100, limit: 4096, limit_name, .. }) => {

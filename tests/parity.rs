@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{gpu, gpu_forms};
+use common::{folding_gpu, gpu, gpu_forms};
 use nngpu::Device;
 use nngpu::kernels;
 use nngpu::kernels::conformance::{Case, cases};
@@ -40,5 +40,91 @@ fn the_gpu_agrees_with_the_reference() {
         for (name, device) in gpu_forms(&gpu) {
             check(&case, &expected, &device, name);
         }
+    }
+}
+
+/// Beyond 65,535 workgroups a grid folds into its second dimension. Lower limits do as well.
+#[test]
+fn a_folded_grid_computes_the_same() {
+    let reference = Device::reference();
+    let mut folded = Vec::new();
+    // The largest products have enough tiles of 64 for the second limit alone.
+    for limit in [4, 13] {
+        let Some(gpu) = folding_gpu(limit) else { return };
+        let limit = u64::from(limit);
+        for case in cases() {
+            for (name, device) in gpu_forms(&gpu) {
+                let Device::Gpu(gpu) = &device else { unreachable!("forms of a GPU") };
+                let workgroups = case.workgroups(&gpu.capabilities());
+                if workgroups > limit && workgroups <= limit * limit {
+                    let expected = case.run(&reference).expect("the reference runs everything");
+                    check(&case, &expected, &device, name);
+                    folded.push((case.kernel.name, name));
+                }
+            }
+        }
+    }
+    for kernel in kernels::all() {
+        // A whole model is the work of one workgroup, or of two invocations.
+        let is_single = ["sum", "tally", "powers"].contains(&kernel.name);
+        let has_folded = folded.iter().any(|(name, _)| *name == kernel.name);
+        assert_eq!(has_folded, !is_single, "{}: a grid that folds", kernel.name);
+    }
+    for form in ["its own forms", "forms of a GPU", "plain forms"] {
+        assert!(folded.contains(&("matmul", form)), "a product in {form}");
+    }
+}
+
+#[test]
+fn a_grid_that_cannot_fold_any_more_is_refused() {
+    let Some(gpu) = folding_gpu(4) else { return };
+    let device = Device::Gpu(gpu);
+    let large = nngpu::Array::new(&device, [1, 16 * 64 + 1], &[1.0; 16 * 64 + 1]).expect("a small buffer");
+    let message = large.add(&large).expect_err("17 workgroups").to_string();
+    let expected =
+        "arithmetic: found 17 workgroups for each of 1 models, expected at most 4 × 4 workgroups and 4 models";
+    assert_eq!(message, format!("{expected} on this adapter"));
+}
+
+/// The comparison itself: it must see every kind of wrong result, in every case.
+#[test]
+fn planted_faults_are_caught() {
+    const GUARD: u32 = 0x7fc0_4e4e;
+    let reference = Device::reference();
+    for case in cases().iter().filter(|case| case.workgroups(&plain()) < 1000) {
+        let expected = case.run(&reference).expect("the reference runs everything");
+        assert!(case.compare(&expected, &expected).1, "{}", case.name);
+        for buffer in 0..expected.len() {
+            let is_own = |word: &u32| *word != GUARD;
+            let last = expected[buffer].iter().rposition(is_own).expect("something is written");
+            let right = f32::from_bits(expected[buffer][last]);
+            let wrong = (right + 0.05 * (1.0 + right.abs())).to_bits();
+            let end = expected[buffer].len() - 1;
+            let faults = [
+                ("one wrong element", last, wrong),
+                ("a NaN", last, f32::NAN.to_bits()),
+                ("an element left out", last, GUARD),
+                ("one element too many", last + 1, 0),
+                ("a write at the end", end, 0),
+                ("a write at the beginning", 0, 0),
+            ];
+            for (fault, index, word) in faults {
+                let mut found = expected.clone();
+                found[buffer][index] = word;
+                let (worst, is_right) = case.compare(&expected, &found);
+                assert!(!is_right, "{}: {fault} went through", case.name);
+                assert_eq!(worst.map(|worst| worst.index), Some(index), "{}: {fault}", case.name);
+            }
+        }
+    }
+}
+
+/// An adapter without anything special.
+fn plain() -> nngpu::compute::Capabilities {
+    nngpu::compute::Capabilities {
+        subgroup_size: None,
+        is_software: true,
+        max_invocations: 256,
+        max_workgroup_bytes: 16 * 1024,
     }
 }

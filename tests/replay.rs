@@ -5,7 +5,7 @@ mod common;
 
 use std::ops::ControlFlow;
 
-use common::shared_device;
+use common::small_device;
 use nngpu::compute::{Element, Plan, Program, Tensor};
 use nngpu::data::{Classes, Dataset, Matrix, Targets};
 use nngpu::kernels::batch::{Slot, record_gather, record_tally};
@@ -292,9 +292,9 @@ fn one_seed_gives_the_same_bytes_and_another_seed_gives_others() {
 
 #[test]
 fn data_larger_than_a_buffer_train_to_the_same_bytes() {
-    let Some((_, resident)) = shared_device(1 << 20) else { return };
+    let Some((_, resident)) = small_device(1 << 20) else { return };
     // Features of 3 columns: 2,048 bytes hold 170 rows, 21 batches of 8; the sets have more.
-    let (_, small) = shared_device(2048).expect("as above");
+    let (_, small) = small_device(2048).expect("as above");
     for rows in [171, 336, 341, 500] {
         for data in [dataset(rows), numbers(rows)] {
             let sizes = [3, 8, data.n_outputs()];
@@ -311,9 +311,9 @@ fn data_larger_than_a_buffer_train_to_the_same_bytes() {
 
 #[test]
 fn data_larger_than_a_buffer_are_measured_and_predicted_alike() {
-    let Some((_, resident)) = shared_device(1 << 20) else { return };
+    let Some((_, resident)) = small_device(1 << 20) else { return };
     // A hidden layer of 8 for 64 rows at a time.
-    let (_, small) = shared_device(2048).expect("as above");
+    let (_, small) = small_device(2048).expect("as above");
     for data in [dataset(500), numbers(500)] {
         let sizes = [3, 8, data.n_outputs()];
         let [expected, found] = [&resident, &small].map(|device| {

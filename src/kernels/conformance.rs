@@ -14,7 +14,7 @@ use super::matmul::{record_dense, record_dense_backward, record_dense_gradient, 
 use super::optimizer::{Optimizer, OptimizerState, record_update};
 use crate::Result;
 use crate::compute::kernel::View;
-use crate::compute::{BufferId, Device, Element, Kernel, Plan, Tensor};
+use crate::compute::{BufferId, Capabilities, Device, Element, Kernel, Plan, Tensor};
 use crate::random::{Key, Purpose, Threefry};
 
 /// A small plan with inputs, and how far devices may differ in what it writes.
@@ -132,6 +132,12 @@ impl Case {
         self.written.iter().map(|(id, _)| device.read(&program.buffer(*id))).collect()
     }
 
+    /// Workgroups that one model of the kernel needs on an adapter.
+    pub fn workgroups(&self, capabilities: &Capabilities) -> u64 {
+        let step = self.plan.steps().last().expect("a recorded step");
+        (self.kernel.form(&step.params, capabilities).groups)(&step.params)
+    }
+
     /// The worst element, and whether all are near enough.
     pub fn compare(&self, expected: &[Vec<u32>], found: &[Vec<u32>]) -> (Option<Worst>, bool) {
         assert_eq!(expected.len(), found.len(), "{}: buffers", self.name);
@@ -185,7 +191,10 @@ pub fn cases() -> Vec<Case> {
             cases.extend(product_cases(models, rows, columns, depth, Values::Eighths));
             cases.extend(product_cases(models, rows, columns, depth, Values::Uniform));
         }
-        for length in [4, 60, 64 * 4 + 4] {
+        // More than four workgroups of elements, of rows, and of columns.
+        cases.extend(element_cases(models, 2, 259));
+        cases.extend(row_cases(models, 259, 3));
+        for length in [4, 60, 64 * 4 + 4, 4 * 64 * 4 + 4] {
             cases.extend(optimizer_cases(models, length));
         }
     }

@@ -40,8 +40,8 @@ pub fn gpu_forms(gpu: &Gpu) -> Vec<(&'static str, Device)> {
 }
 
 /// A device that the test opened itself, as an application with a renderer has one: the adapter of
-/// [`gpu`], with buffers of at most `max_bytes`, so that limits are quick to reach.
-pub fn shared_device(max_bytes: u64) -> Option<(wgpu::Device, Device)> {
+/// [`gpu`], with limits so small that they are quick to reach.
+pub fn shared_device(lower: impl FnOnce(&mut wgpu::Limits)) -> Option<(wgpu::Device, Device)> {
     let description = Device::Gpu(gpu()?).description();
     pollster::block_on(async {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
@@ -49,14 +49,29 @@ pub fn shared_device(max_bytes: u64) -> Option<(wgpu::Device, Device)> {
         let adapters = instance.enumerate_adapters(backends).await;
         let is_under_test = |adapter: &wgpu::Adapter| description.starts_with(&adapter.get_info().name);
         let adapter = adapters.into_iter().find(is_under_test).expect("the one that was opened");
+        let mut required_limits = adapter.limits();
+        lower(&mut required_limits);
         let descriptor = wgpu::DeviceDescriptor {
-            required_limits: wgpu::Limits { max_storage_buffer_binding_size: max_bytes, ..adapter.limits() },
+            required_limits,
             required_features: adapter.features() & wgpu::Features::SUBGROUP,
             ..Default::default()
         };
         let (device, queue) = adapter.request_device(&descriptor).await.expect("lower limits are granted");
         Some((device.clone(), Device::from_wgpu(&adapter, device, queue)))
     })
+}
+
+/// The adapter of [`gpu`] with buffers of at most `max_bytes`.
+pub fn small_device(max_bytes: u64) -> Option<(wgpu::Device, Device)> {
+    shared_device(|limits| limits.max_storage_buffer_binding_size = max_bytes)
+}
+
+/// The adapter of [`gpu`] with grids of at most `limit` workgroups in each dimension.
+pub fn folding_gpu(limit: u32) -> Option<Gpu> {
+    match shared_device(|limits| limits.max_compute_workgroups_per_dimension = limit)? {
+        (_, Device::Gpu(gpu)) => Some(gpu),
+        (_, other) => panic!("{other:?}"),
+    }
 }
 
 /// Every device that can be tested here, with its name.
