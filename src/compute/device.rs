@@ -235,6 +235,16 @@ impl Device {
         }
     }
 
+    /// Encodes a program `times` times as [`Device::run`] does, but submits nothing: for measuring
+    /// what encoding costs. On the CPU there is nothing to encode.
+    #[doc(hidden)]
+    pub fn encode_only(&self, program: &Program, times: usize) -> Result<()> {
+        match (self, &program.0) {
+            (Device::Gpu(gpu), Compiled::Gpu(program)) => gpu.encode_only(program, times),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until everything submitted has run.
     ///
     /// # Errors

@@ -219,20 +219,30 @@ impl Gpu {
         Ok(())
     }
 
-    /// Encodes dispatches in one pass and submits them.
+    /// Encodes a program `times` times and throws the commands away: for measuring what encoding costs.
+    pub(in crate::compute) fn encode_only(&self, program: &Program, times: usize) -> Result<()> {
+        let total = program.dispatches.len() * times;
+        let dispatches = program.dispatches.iter().cycle().take(total);
+        self.scoped("encode a program", || drop(self.encode(dispatches)))
+    }
+
+    /// Encodes dispatches and submits them.
     fn submit<'a>(&self, dispatches: impl Iterator<Item = &'a Dispatch>) -> Result<wgpu::SubmissionIndex> {
-        self.scoped("run a program", || {
-            let mut encoder = self.shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            for dispatch in dispatches {
-                let [x, y, z] = dispatch.workgroups;
-                pass.set_pipeline(&dispatch.pipeline.compute);
-                pass.set_bind_group(0, &dispatch.bindings, &[]);
-                pass.dispatch_workgroups(x, y, z);
-            }
-            drop(pass);
-            self.shared.queue.submit([encoder.finish()])
-        })
+        self.scoped("run a program", || self.shared.queue.submit([self.encode(dispatches)]))
+    }
+
+    /// Encodes dispatches in one pass.
+    fn encode<'a>(&self, dispatches: impl Iterator<Item = &'a Dispatch>) -> wgpu::CommandBuffer {
+        let mut encoder = self.shared.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        for dispatch in dispatches {
+            let [x, y, z] = dispatch.workgroups;
+            pass.set_pipeline(&dispatch.pipeline.compute);
+            pass.set_bind_group(0, &dispatch.bindings, &[]);
+            pass.dispatch_workgroups(x, y, z);
+        }
+        drop(pass);
+        encoder.finish()
     }
 
     fn wait_for(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
