@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::kernel::{Access, Args};
-use super::plan::{BufferId, BufferSpec, Plan};
+use super::kernel::{Access, Args, MAX_BINDINGS};
+use super::plan::{BufferId, BufferSpec, Plan, Step};
 use crate::{Error, Result};
 
 /// The CPU as a device.
@@ -29,8 +29,8 @@ pub struct Program {
     /// Positions in `buffers` without repetition, in an order that all programs share, so that
     /// two programs over the same buffers cannot wait for each other.
     locking_order: Vec<usize>,
-    /// Where each plan buffer's words are while locked: a position in `locking_order`.
-    places: Vec<usize>,
+    /// Where the words of each step's operands are while locked: positions in `locking_order`.
+    places: Vec<Vec<usize>>,
 }
 
 impl Cpu {
@@ -65,50 +65,44 @@ impl Cpu {
         let place = |position| {
             locking_order.iter().position(|&other| address(other) == address(position)).expect("deduplicated")
         };
-        let places = (0..buffers.len()).map(place).collect();
+        let places_of = |step: &Step| step.operands.iter().map(|operand| place(operand.buffer.0 as usize)).collect();
+        let places = plan.steps().iter().map(places_of).collect();
         Program { plan: plan.clone(), buffers, locking_order, places }
     }
 
     pub(super) fn run(&self, program: &Program, times: usize) {
         let mut guards: Vec<MutexGuard<Vec<u32>>> =
             program.locking_order.iter().map(|&position| program.buffers[position].lock()).collect();
-        let mut words: Vec<Vec<u32>> = guards.iter_mut().map(|guard| std::mem::take(&mut **guard)).collect();
+        let mut words: Vec<&mut [u32]> = guards.iter_mut().map(|guard| &mut guard[..]).collect();
         for _ in 0..times {
-            self.step(program, &mut words);
-        }
-        for (guard, words) in guards.iter_mut().zip(words) {
-            **guard = words;
+            for (step, places) in program.plan.steps().iter().zip(&program.places) {
+                self.step(step, places, &mut words);
+            }
         }
     }
 
-    fn step(&self, program: &Program, words: &mut [Vec<u32>]) {
-        for step in program.plan.steps() {
-            let bindings = step.kernel.bindings;
-            let place = |position: usize| program.places[step.operands[position].buffer.0 as usize];
-            // Written buffers are taken out while the step runs: moves of three words, so that
-            // the others can be borrowed beside them. The plan promises that none is bound twice.
-            let mut written: [Vec<u32>; super::kernel::MAX_BINDINGS] = Default::default();
-            for (position, binding) in bindings.iter().enumerate() {
-                if binding.access != Access::Read {
-                    written[position] = std::mem::take(&mut words[place(position)]);
-                }
-            }
-            let mut args = Args::new(&step.params, step.models, self.threads);
-            for (position, (binding, own)) in bindings.iter().zip(&mut written).enumerate() {
-                match binding.access {
-                    Access::Read => args.bind_read(position, &words[place(position)]),
-                    Access::Write | Access::Update => args.bind_written(position, own),
-                }
-            }
-            match step.kernel.fast.filter(|_| self.fast) {
-                Some(fast) => fast(&mut args),
-                None => (step.kernel.twin)(&mut args),
-            }
-            for (position, binding) in bindings.iter().enumerate() {
-                if binding.access != Access::Read {
-                    words[place(position)] = std::mem::take(&mut written[position]);
-                }
-            }
+    fn step(&self, step: &Step, places: &[usize], words: &mut [&mut [u32]]) {
+        let bindings = step.kernel.bindings;
+        // Those read come first. Written buffers are taken out while the step runs, so that the
+        // others can be borrowed beside them. The plan promises that none is bound twice.
+        let n_read = bindings.iter().take_while(|binding| binding.access == Access::Read).count();
+        let mut written: [&mut [u32]; MAX_BINDINGS] = Default::default();
+        for position in n_read..bindings.len() {
+            written[position] = std::mem::take(&mut words[places[position]]);
+        }
+        let mut args = Args::new(&step.params, step.models, self.threads);
+        for position in 0..n_read {
+            args.bind_read(position, words[places[position]]);
+        }
+        for (position, own) in written.iter_mut().enumerate().take(bindings.len()).skip(n_read) {
+            args.bind_written(position, own);
+        }
+        match step.kernel.fast.filter(|_| self.fast) {
+            Some(fast) => fast(&mut args),
+            None => (step.kernel.twin)(&mut args),
+        }
+        for position in n_read..bindings.len() {
+            words[places[position]] = std::mem::take(&mut written[position]);
         }
     }
 }
