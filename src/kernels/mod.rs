@@ -44,8 +44,33 @@ pub fn all() -> &'static [&'static Kernel] {
 
 /// Every element of a step: model, row, column, row by row.
 fn elements(models: u32, rows: u32, columns: u32) -> impl Iterator<Item = (u32, u32, u32)> {
-    (0..models)
-        .flat_map(move |model| (0..rows).flat_map(move |row| (0..columns).map(move |column| (model, row, column))))
+    Elements { rows, columns, next: (0, 0, 0), left: u64::from(models) * u64::from(rows) * u64::from(columns) }
+}
+
+/// Counts through three digits. Nested `flat_map`s say the same, but are called for each element.
+struct Elements {
+    rows: u32,
+    columns: u32,
+    next: (u32, u32, u32),
+    left: u64,
+}
+
+impl Iterator for Elements {
+    type Item = (u32, u32, u32);
+
+    #[inline]
+    fn next(&mut self) -> Option<(u32, u32, u32)> {
+        self.left = self.left.checked_sub(1)?;
+        let (model, row, column) = self.next;
+        self.next = if column + 1 < self.columns {
+            (model, row, column + 1)
+        } else if row + 1 < self.rows {
+            (model, row + 1, 0)
+        } else {
+            (model + 1, 0, 0)
+        };
+        Some((model, row, column))
+    }
 }
 
 /// Every row of a step: model, row.
