@@ -215,18 +215,30 @@ impl Matmul {
 /// product costs about as much as a thousand of them.
 const SMALL_PRODUCT: u64 = 1024;
 
-/// The product by a packed gemm with the CPU's widest vectors, then what follows it, row by row.
+/// Products of fewer multiplications than this are computed by one thread: in a step with little
+/// else to share, waking another one takes longer than it saves.
+const SHARED_PRODUCT: u64 = 1 << 24;
+
 fn matmul_fast(args: &mut Args) {
     let p = args.params::<Matmul>();
     let multiplications = u64::from(p.rows) * u64::from(p.columns) * u64::from(p.depth);
     if multiplications < SMALL_PRODUCT || p.c.column != 1 {
-        return matmul(args);
+        matmul(args)
+    } else {
+        let threads = if multiplications < SHARED_PRODUCT { 1 } else { args.threads };
+        matmul_packed(args, threads)
     }
+}
+
+/// The product by a packed gemm with the CPU's widest vectors, then what follows it, row by row.
+#[inline(never)]
+fn matmul_packed(args: &mut Args, threads: usize) {
+    let p = args.params::<Matmul>();
     let (a, b, extra): (&[f32], &[f32], &[f32]) = (args.read(0), args.read(1), args.read(2));
     let c: &mut [f32] = args.write(3);
     for model in 0..args.models {
         let [va, vb, vextra, vc] = [p.a, p.b, p.extra, p.c].map(|view| view.of_model(model));
-        product(p, (a, va), (b, vb), (c, vc), args.threads);
+        product(p, (a, va), (b, vb), (c, vc), threads);
         if p.epilogue == Epilogue::BiasAndActivation as u32 || p.epilogue == Epilogue::Derivative as u32 {
             for i in 0..p.rows {
                 let row = &mut c[vc.at(0, i, 0)..][..p.columns as usize];
