@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up. A module uses lower floors, and modules of its own floor.
 const FLOORS: &[&[&str]] = &[
-    &["error", "random"],
+    &["digits", "error", "file", "random"],
     &["compute::kernel"],
     &["compute::plan"],
     &["kernels", "compute"],
@@ -174,7 +174,7 @@ fn tree(tokens: &[String], mut from: Vec<String>, paths: &mut Vec<Vec<String>>) 
         match word(i) {
             "{" => {
                 i += 1;
-                while word(i) != "}" && word(i) != "" {
+                while word(i) != "}" && !word(i).is_empty() {
                     i += tree(&tokens[i..], from.clone(), paths);
                     i += usize::from(word(i) == ",");
                 }

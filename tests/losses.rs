@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::f32::EPSILON;
-
 use approx::{abs_diff_eq, assert_abs_diff_eq, relative_eq};
 use common::devices_and_forms;
 use common::targets::{Targets, loss_and_gradient};
@@ -16,11 +14,12 @@ fn by_hand(output: &[f32], targets: Targets, loss: f32, gradient: &[f32]) {
         let (found_loss, found_gradient) = loss_and_gradient(&device, output.len(), output, &targets);
         let what = format!("{name}, {output:?}, {targets:?}");
         // A few roundings of numbers near 1; a large loss is a difference of two exact numbers.
-        let is_near = relative_eq!(found_loss[0], loss, epsilon = 8.0 * EPSILON, max_relative = 2.0 * EPSILON);
+        let is_near =
+            relative_eq!(found_loss[0], loss, epsilon = 8.0 * f32::EPSILON, max_relative = 2.0 * f32::EPSILON);
         assert!(is_near, "{what}: loss {}, by hand {loss}", found_loss[0]);
         assert_eq!(found_gradient.len(), gradient.len(), "{what}");
         for (found, expected) in found_gradient.iter().zip(gradient) {
-            let is_near = abs_diff_eq!(*found, *expected, epsilon = 4.0 * EPSILON);
+            let is_near = abs_diff_eq!(*found, *expected, epsilon = 4.0 * f32::EPSILON);
             assert!(is_near, "{what}: gradient {found_gradient:?}, by hand {gradient:?}");
         }
     }
@@ -95,7 +94,7 @@ fn a_masked_class_may_be_infinitely_unlikely_and_nan_stays_nan() {
     for device in [Device::reference(), Device::cpu()] {
         let (loss, gradient) =
             loss_and_gradient(&device, 3, &[0.0, f32::NEG_INFINITY, 0.0], &Targets::Classes(vec![0]));
-        assert_abs_diff_eq!(loss[0], 2.0f32.ln(), epsilon = 2.0 * EPSILON);
+        assert_abs_diff_eq!(loss[0], 2.0f32.ln(), epsilon = 2.0 * f32::EPSILON);
         assert_eq!(gradient, [-0.5, 0.0, 0.5]);
         for targets in Targets::kinds(1, 1, 3) {
             let (loss, _) = loss_and_gradient(&device, 3, &[0.0, f32::NAN, 0.0], &targets);

@@ -3,14 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{VIEW, elements};
+use super::{NAN, VIEW, elements};
 use crate::compute::kernel::{Args, Binding, Form, Kernel, Params, View, params};
 use crate::compute::plan::{Plan, Tensor};
 use crate::{Error, Result};
 
 /// The functions of the activations, for every shader that applies one.
-pub(super) const TEXT: &str =
-    concat!(include_str!("../../shaders/shared/activation.wgsl"), include_str!("../../shaders/shared/nan.wgsl"));
+pub(super) const TEXT: &str = include_str!("../../shaders/shared/activation.wgsl");
 
 /// What a layer does with each of its sums.
 ///
@@ -115,7 +114,7 @@ pub static ACTIVATE: Kernel = Kernel {
     bindings: &[Binding::read("z"), Binding::write("y")],
     twin: activate,
     fast: None,
-    forms: &[Form::plain::<Activate>(&[include_str!("../../shaders/activate.wgsl"), VIEW, TEXT])],
+    forms: &[Form::plain::<Activate>(&[include_str!("../../shaders/activate.wgsl"), VIEW, TEXT, NAN])],
 };
 
 /// Records `y = f(z)`; both are `[rows, columns]`.
@@ -148,7 +147,7 @@ pub static ACTIVATE_BACKWARD: Kernel = Kernel {
     bindings: &[Binding::read("dy"), Binding::read("y"), Binding::write("dz")],
     twin: activate_backward,
     fast: None,
-    forms: &[Form::plain::<ActivateBackward>(&[include_str!("../../shaders/activate_backward.wgsl"), VIEW, TEXT])],
+    forms: &[Form::plain::<ActivateBackward>(&[include_str!("../../shaders/activate_backward.wgsl"), VIEW, TEXT, NAN])],
 };
 
 /// Records `dz = dy * f'(z)`; all are `[rows, columns]`, and `y = f(z)`.

@@ -1,6 +1,6 @@
 //! Kernels on whole arrays: arithmetic with broadcasting, copies, sums.
 
-use super::{VIEW, elements};
+use super::{NAN, VIEW, elements};
 use crate::Result;
 use crate::compute::kernel::{Args, Binding, Element, Form, Kernel, Params, View, WORKGROUP, params};
 use crate::compute::plan::{Plan, Tensor};
@@ -102,11 +102,7 @@ pub static ARITHMETIC: Kernel = Kernel {
     bindings: &[Binding::read("a"), Binding::read("b"), Binding::write("y")],
     twin: arithmetic,
     fast: None,
-    forms: &[Form::plain::<Arithmetic>(&[
-        include_str!("../../shaders/arithmetic.wgsl"),
-        VIEW,
-        include_str!("../../shaders/shared/nan.wgsl"),
-    ])],
+    forms: &[Form::plain::<Arithmetic>(&[include_str!("../../shaders/arithmetic.wgsl"), VIEW, NAN])],
 };
 
 /// Records `y = a op b`; `y` is `[rows, columns]`, and rows or columns of length 1 in `a` and `b`

@@ -1,7 +1,7 @@
 //! The matrix product, in the three arrangements that a dense layer needs, with what follows it.
 
 use super::activation::{self, Activation};
-use super::{VIEW, elements};
+use super::{NAN, VIEW, elements};
 use crate::compute::kernel::{Args, Binding, Capabilities, Form, Kernel, Params, View, params, params_of};
 use crate::compute::plan::{Plan, Tensor};
 use crate::{Error, Result};
@@ -23,7 +23,7 @@ pub static MATMUL: Kernel = Kernel {
     forms: &[
         Form {
             name: "subgroup",
-            wgsl: &[include_str!("../../shaders/matmul_subgroup.wgsl"), VIEW, activation::TEXT, EPILOGUE],
+            wgsl: &[include_str!("../../shaders/matmul_subgroup.wgsl"), VIEW, activation::TEXT, NAN, EPILOGUE],
             constants: &[],
             workgroup: [8, 1, 1],
             groups: |words| tiles(words, 16, 64),
@@ -46,12 +46,12 @@ pub static MATMUL: Kernel = Kernel {
             groups: |words| tiles(words, 32, 32),
             suits: suits_tiles,
         },
-        Form::plain::<Matmul>(&[include_str!("../../shaders/matmul.wgsl"), VIEW, activation::TEXT, EPILOGUE]),
+        Form::plain::<Matmul>(&[include_str!("../../shaders/matmul.wgsl"), VIEW, activation::TEXT, NAN, EPILOGUE]),
     ],
 };
 
 const EPILOGUE: &str = include_str!("../../shaders/shared/epilogue.wgsl");
-const TILED: &[&str] = &[include_str!("../../shaders/matmul_tiled.wgsl"), VIEW, activation::TEXT, EPILOGUE];
+const TILED: &[&str] = &[include_str!("../../shaders/matmul_tiled.wgsl"), VIEW, activation::TEXT, NAN, EPILOGUE];
 
 /// What the product does with an element before it stores it; `NOTHING`, … in the shader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,6 +16,9 @@ use crate::compute::Kernel;
 /// Text that every shader shares.
 const VIEW: &str = include_str!("../../shaders/shared/view.wgsl");
 
+/// Text of the shaders that look for NaN.
+const NAN: &str = include_str!("../../shaders/shared/nan.wgsl");
+
 /// Every kernel of the crate.
 pub fn all() -> &'static [&'static Kernel] {
     static ALL: &[&Kernel] = &[
