@@ -1,8 +1,8 @@
-//! After construction a step on the CPU allocates nothing. Alone in its file: it counts every
-//! allocation of the process.
+//! After construction a step on the CPU allocates nothing. Alone in its file, because it replaces the
+//! allocator by one that counts.
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::cell::Cell;
 
 use nngpu::compute::Plan;
 use nngpu::kernels::loss::record_loss;
@@ -12,13 +12,17 @@ use nngpu::{Activation, Device, Loss, Optimizer};
 
 struct Counting;
 
-static COUNT: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// Of one thread: the one that runs the tests allocates when it likes.
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
 
 // SAFETY: every call is passed on to the system's allocator as it came.
 #[allow(unsafe_code, reason = "the trait is unsafe; nothing but counting is added")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.fetch_add(1, Ordering::Relaxed);
+        // A thread that ends has no counter any more.
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
         unsafe { System.alloc(layout) }
     }
 
@@ -27,7 +31,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        COUNT.fetch_add(1, Ordering::Relaxed);
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -36,9 +40,9 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn count(work: impl FnOnce()) -> usize {
-    let before = COUNT.load(Ordering::Relaxed);
+    let before = COUNT.get();
     work();
-    COUNT.load(Ordering::Relaxed) - before
+    COUNT.get() - before
 }
 
 /// Steps of two runs that differ in nothing else.

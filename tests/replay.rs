@@ -291,6 +291,22 @@ fn one_seed_gives_the_same_bytes_and_another_seed_gives_others() {
 }
 
 #[test]
+fn every_epoch_has_an_order_of_its_own() {
+    let data = dataset(53);
+    let weights = |epochs: &[usize]| {
+        let mut mlp = Mlp::new(&Device::reference(), &[3, 8, 4], Activation::Relu, 3).expect("a network");
+        for &epochs in epochs {
+            // Plain SGD remembers nothing between trainings but the weights.
+            let settings = Settings { optimizer: Optimizer::sgd(0.1), batch_size: 8, epochs, seed: 3 };
+            fit(&mut mlp, &data, None, &settings, &mut |_| ControlFlow::Continue(())).expect("trains");
+        }
+        mlp.values().expect("readable")
+    };
+    assert_eq!(weights(&[2]), weights(&[2]));
+    assert!(weights(&[2]) != weights(&[1, 1]), "the second epoch repeats the first one's order");
+}
+
+#[test]
 fn data_larger_than_a_buffer_train_to_the_same_bytes() {
     let Some((_, resident)) = small_device(1 << 20) else { return };
     // Features of 3 columns: 2,048 bytes hold 170 rows, 21 batches of 8; the sets have more.

@@ -114,13 +114,17 @@ impl<'a> Evaluator<'a> {
         let loss = total(LOSSES)? / rows;
         let metric = match self.data.targets() {
             Targets::Classes(_) => Metric::Accuracy(total(HITS)? / rows),
-            Targets::Values(values) => Metric::R2(1.0 - loss / mean_variance(values)),
+            Targets::Values(values) => {
+                let variance = mean_variance(values);
+                Metric::R2(if variance > 0.0 { 1.0 - loss / variance } else { f64::NAN })
+            }
         };
         Ok(Evaluation { loss, metric })
     }
 }
 
-/// The population variance of each column, averaged.
+/// The population variance of each column, averaged. Just 0 where none varies: the sum of fewer than
+/// 2^29 equal f32 is exact in f64, and so is their mean.
 fn mean_variance(values: &Matrix) -> f64 {
     let (rows, columns) = (values.rows() as f64, values.columns());
     let column = |column: usize| values.values().iter().skip(column).step_by(columns).map(|&value| f64::from(value));
