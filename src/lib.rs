@@ -8,6 +8,7 @@ pub mod random;
 pub mod compute;
 pub mod kernels;
 
+pub mod conformance;
 pub mod data;
 pub mod nn;
 

@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["compute::plan"],
     &["kernels", "compute"],
     // The cases run kernels on devices, so they stand above both.
-    &["nn", "data", "kernels::conformance"],
+    &["nn", "data", "conformance"],
     &["train", "model", "tutorial"],
     &["cli", "main"],
 ];
@@ -348,7 +348,7 @@ fn a_use_of_a_higher_floor_is_refused() {
     assert!(is_refused("stray", "error::Error"));
 
     assert!(!is_refused("kernels::loss", "compute::Plan"));
-    assert!(!is_refused("kernels::conformance", "compute::Device"));
+    assert!(!is_refused("conformance", "compute::Device"));
     assert!(!is_refused("compute::gpu::program", "compute::plan::Plan"));
     assert!(!is_refused("train", "nn::Mlp"));
     assert!(!is_refused("cli::train", "train::fit"));

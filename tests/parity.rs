@@ -5,8 +5,8 @@ mod common;
 use common::{folding_gpu, gpu, gpu_forms};
 use nngpu::Device;
 use nngpu::compute::Plan;
+use nngpu::conformance::{Case, cases};
 use nngpu::kernels;
-use nngpu::kernels::conformance::{Case, cases};
 use nngpu::kernels::matmul::record_matmul;
 use nngpu::random::Key;
 

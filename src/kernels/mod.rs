@@ -9,8 +9,6 @@ pub mod loss;
 pub mod matmul;
 pub mod optimizer;
 
-pub mod conformance;
-
 use crate::compute::Kernel;
 
 /// Text that every shader shares.
@@ -46,7 +44,7 @@ pub fn all() -> &'static [&'static Kernel] {
 }
 
 /// Every element of a step: model, row, column, row by row.
-fn elements(models: u32, rows: u32, columns: u32) -> impl Iterator<Item = (u32, u32, u32)> {
+pub(crate) fn elements(models: u32, rows: u32, columns: u32) -> impl Iterator<Item = (u32, u32, u32)> {
     Elements { rows, columns, next: (0, 0, 0), left: u64::from(models) * u64::from(rows) * u64::from(columns) }
 }
 

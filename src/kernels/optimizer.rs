@@ -323,7 +323,7 @@ pub static POWERS: Kernel = Kernel {
 };
 
 /// Records `powers[i] *= settings[1 + i]`; `powers` is `[1, count]`.
-pub(super) fn record_powers(plan: &mut Plan, settings: Tensor, powers: Tensor) -> Result<()> {
+pub(crate) fn record_powers(plan: &mut Plan, settings: Tensor, powers: Tensor) -> Result<()> {
     settings.expect("powers", "settings", 1, settings.columns.max(1 + powers.columns))?;
     let models = Plan::models("powers", &[settings, powers])?;
     let (views, count) = ([settings, powers].map(|operand| operand.view(models)), powers.columns);

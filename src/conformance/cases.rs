@@ -1,65 +1,16 @@
-//! Cases that hold the forms of every kernel together: small plans with known inputs, compared
-//! with the reference element by element.
-//!
-//! Buffers begin and end with guard values, and what a kernel is to write is filled with them, so
-//! that an element that was left out, or one too many, shows.
+//! The cases: shapes that divide nothing, several models, and why devices may differ how far.
 
-use rand::RngExt;
-
-use super::activation::{Activation, record_activate, record_activate_backward};
-use super::array::{Operation, record_add_bias, record_arithmetic, record_column_sum, record_copy, record_sum};
-use super::batch::{Slot, record_gather, record_tally};
-use super::loss::{Loss, record_correct, record_loss, record_softmax};
-use super::matmul::{record_dense, record_dense_backward, record_dense_gradient, record_matmul};
-use super::optimizer::{Optimizer, OptimizerState, record_update};
-use crate::Result;
-use crate::compute::kernel::View;
-use crate::compute::{BufferId, Capabilities, Device, Element, Kernel, Plan, Tensor};
-use crate::random::{Key, Purpose, Threefry};
-
-/// A small plan with inputs, and how far devices may differ in what it writes.
-#[derive(Clone, Debug)]
-pub struct Case {
-    /// What distinguishes it.
-    pub name: String,
-    /// The kernel that it is about.
-    pub kernel: &'static Kernel,
-    plan: Plan,
-    contents: Vec<(BufferId, Vec<u32>)>,
-    written: Vec<(BufferId, Tolerance)>,
-}
-
-/// How far two right results may be apart, and why.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Tolerance {
-    /// Independent of the value.
-    pub absolute: f32,
-    /// A part of the value.
-    pub relative: f32,
-    /// Where the bound comes from.
-    pub reason: &'static str,
-}
-
-/// The worst element of a comparison, as a part of what is allowed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Worst {
-    /// Which buffer.
-    pub buffer: String,
-    /// Position in it.
-    pub index: usize,
-    /// What the reference computed.
-    pub expected: f32,
-    /// What was found.
-    pub found: f32,
-    /// The difference divided by the tolerance: at most 1 is right. Infinite where nothing may differ.
-    pub part: f32,
-}
-
-/// Fills guards and what is to be written: a NaN with a mark of its own.
-const GUARD: u32 = 0x7fc0_4e4e;
-
-/// Guard elements before and after each operand; a multiple of 4, for kernels that read by fours.
-const MARGIN: u32 = 8;
+use super::builder::{Builder, Values};
+use super::{Case, Tolerance};
+use crate::compute::{Plan, Tensor};
+use crate::kernels::activation::{Activation, record_activate, record_activate_backward};
+use crate::kernels::array::{
+    Operation, record_add_bias, record_arithmetic, record_column_sum, record_copy, record_sum,
+};
+use crate::kernels::batch::{Slot, record_gather, record_tally};
+use crate::kernels::loss::{Loss, record_correct, record_loss, record_softmax};
+use crate::kernels::matmul::{record_dense, record_dense_backward, record_dense_gradient, record_matmul};
+use crate::kernels::optimizer::{Optimizer, OptimizerState, record_powers, record_update};
 
 const EXACT: Tolerance = Tolerance {
     absolute: 0.0,
@@ -89,93 +40,6 @@ const UPDATE: Tolerance = Tolerance {
     relative: 4.0 * f32::EPSILON,
     reason: "about ten operations on values up to 2, with a division and two roots of about 3 units each",
 };
-
-impl Tolerance {
-    /// Whether `found` is near enough to `expected`: never with a NaN, unless both are the guard.
-    pub fn admits(&self, expected: f32, found: f32) -> bool {
-        if expected.to_bits() == GUARD {
-            return found.to_bits() == GUARD;
-        }
-        expected == found
-            || (expected.is_nan() && found.is_nan() && found.to_bits() != GUARD)
-            || (expected - found).abs() <= self.bound(expected)
-    }
-
-    fn bound(&self, expected: f32) -> f32 {
-        self.absolute + self.relative * expected.abs()
-    }
-
-    /// Sums of `length` products of numbers of at most 1: each order is off by at most
-    /// `length * 2^-24` of the sum of magnitudes, two orders by twice that.
-    fn of_sum(length: u32) -> Tolerance {
-        let length = length as f32;
-        Tolerance {
-            absolute: length * length * f32::EPSILON,
-            relative: f32::EPSILON,
-            reason: "two orders of one sum of n products of numbers of at most 1: n * n * 2^-23",
-        }
-    }
-}
-
-impl Case {
-    /// Runs the case and gives the whole of each buffer that it writes.
-    ///
-    /// # Errors
-    ///
-    /// Whatever the device reports.
-    pub fn run(&self, device: &Device) -> Result<Vec<Vec<u32>>> {
-        let program = device.compile(&self.plan, &[])?;
-        for (id, words) in &self.contents {
-            device.write(&program.buffer(*id), 0, words)?;
-        }
-        device.run(&program, 1)?;
-        self.written.iter().map(|(id, _)| device.read(&program.buffer(*id))).collect()
-    }
-
-    /// Workgroups that one model of the kernel needs on an adapter.
-    pub fn workgroups(&self, capabilities: &Capabilities) -> u64 {
-        let step = self.plan.steps().last().expect("a recorded step");
-        (self.kernel.form(&step.params, capabilities).groups)(&step.params)
-    }
-
-    /// The worst element, and whether all are near enough.
-    pub fn compare(&self, expected: &[Vec<u32>], found: &[Vec<u32>]) -> (Option<Worst>, bool) {
-        assert_eq!(expected.len(), found.len(), "{}: buffers", self.name);
-        let (mut worst, mut all_right) = (None::<Worst>, true);
-        for (((id, tolerance), expected), found) in self.written.iter().zip(expected).zip(found) {
-            let spec = self.plan.spec(*id);
-            assert_eq!(expected.len(), found.len(), "{}: length of `{}`", self.name, spec.label);
-            for (index, (&expected, &found)) in expected.iter().zip(found).enumerate() {
-                let is_right = match spec.element {
-                    Element::F32 => tolerance.admits(f32::from_bits(expected), f32::from_bits(found)),
-                    Element::U32 | Element::Word => expected == found,
-                };
-                all_right &= is_right;
-                if expected == found {
-                    continue;
-                }
-                let (expected, found) = (f32::from_bits(expected), f32::from_bits(found));
-                if is_right && expected.is_nan() {
-                    continue;
-                }
-                let part = if is_right {
-                    (expected - found).abs() / tolerance.bound(expected)
-                } else {
-                    ((expected - found).abs() / tolerance.bound(expected)).max(f32::INFINITY)
-                };
-                if worst.as_ref().is_none_or(|worst| part > worst.part) {
-                    worst = Some(Worst { buffer: spec.label.clone(), index, expected, found, part });
-                }
-            }
-        }
-        (worst, all_right)
-    }
-
-    /// Why the tolerances are what they are.
-    pub fn reasons(&self) -> impl Iterator<Item = &'static str> {
-        self.written.iter().map(|(_, tolerance)| tolerance.reason)
-    }
-}
 
 /// The cases of every kernel, the same ones each time.
 pub fn cases() -> Vec<Case> {
@@ -449,137 +313,7 @@ fn optimizer_cases(models: u32, length: u32) -> Vec<Case> {
     cases.push(Builder::new(&format!("{models} models"), |b| {
         let settings = b.given("settings", 1, 1, 3, &[0.1, 0.9, 0.99]);
         let powers = b.update("powers", models, 1, 2, Values::Eighths, EXACT);
-        super::optimizer::record_powers(&mut b.plan, settings, powers)
+        record_powers(&mut b.plan, settings, powers)
     }));
     cases
-}
-
-/// What an input is filled with.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Values {
-    /// Multiples of 1/8 in [-1, 1], 0 excepted: products are multiples of 1/64, and sums of up to
-    /// 2^17 of them are exact.
-    Eighths,
-    /// Uniform in [-1, 1].
-    Uniform,
-    /// Uniform in [-4, 4].
-    Uniform4,
-    /// Uniform in [-8, 8].
-    Uniform8,
-    /// Uniform in [0.5, 1.5].
-    Positive,
-    /// Uniform in [0, 2 / n].
-    Shares(u32),
-    /// NaN, infinities, zeros of both signs, 1 and -1.
-    Special,
-}
-
-/// Declares guarded operands and records one case.
-struct Builder {
-    plan: Plan,
-    contents: Vec<(BufferId, Vec<u32>)>,
-    written: Vec<(BufferId, Tolerance)>,
-    random: Threefry,
-}
-
-impl Builder {
-    #[allow(clippy::new_ret_no_self, reason = "it builds a case")]
-    fn new(name: &str, record: impl FnOnce(&mut Builder) -> Result<()>) -> Case {
-        // The seed is the name, so that a case keeps its numbers when others come and go.
-        let seed = name.bytes().fold(0u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
-        let random = Threefry::new(Key::new(seed), Purpose::Weights, 0);
-        let mut builder = Builder { plan: Plan::new(), contents: Vec::new(), written: Vec::new(), random };
-        record(&mut builder).unwrap_or_else(|error| panic!("case `{name}`: {error}"));
-        let Builder { plan, contents, written, .. } = builder;
-        let kernel = plan.steps().last().expect("a recorded step").kernel;
-        Case { name: format!("{}: {name}", kernel.name), kernel, plan, contents, written }
-    }
-
-    /// A tensor with guards around it and between its models.
-    fn guarded(&mut self, label: &str, element: Element, models: u32, rows: u32, columns: u32) -> Tensor {
-        let stride = (rows * columns).next_multiple_of(4) + MARGIN;
-        let buffer = self.plan.buffer(label, element, (MARGIN + models * stride) as usize);
-        self.contents.push((buffer, vec![GUARD; (MARGIN + models * stride) as usize]));
-        let tensor = Tensor::of(buffer, models, rows, columns);
-        Tensor { view: View { offset: MARGIN, model: stride, ..tensor.view }, ..tensor }
-    }
-
-    fn fill(&mut self, tensor: Tensor, mut word: impl FnMut(&mut Threefry) -> u32) -> Tensor {
-        let (_, words) = self.contents.iter_mut().find(|(id, _)| *id == tensor.buffer).expect("declared before");
-        for (model, row, column) in super::elements(tensor.models, tensor.rows, tensor.columns) {
-            words[tensor.view.at(model, row, column)] = word(&mut self.random);
-        }
-        tensor
-    }
-
-    fn input(&mut self, label: &str, models: u32, rows: u32, columns: u32, values: Values) -> Tensor {
-        let tensor = self.guarded(label, Element::F32, models, rows, columns);
-        self.fill(tensor, |random| {
-            let value = match values {
-                Values::Eighths => {
-                    let eighths = random.random_range(1..=8) as f32 / 8.0;
-                    if random.random() { eighths } else { -eighths }
-                }
-                Values::Uniform => random.random_range(-1.0..=1.0),
-                Values::Uniform4 => random.random_range(-4.0..=4.0),
-                Values::Uniform8 => random.random_range(-8.0..=8.0),
-                Values::Positive => random.random_range(0.5..=1.5),
-                Values::Special => {
-                    let all = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0, 1.0, -1.0];
-                    all[random.below(7) as usize]
-                }
-                Values::Shares(n) => random.random_range(0.0..=2.0 / n as f32),
-            };
-            f32::to_bits(value)
-        })
-    }
-
-    fn eighths(&mut self, label: &str, models: u32, rows: u32, columns: u32) -> Tensor {
-        self.input(label, models, rows, columns, Values::Eighths)
-    }
-
-    fn given(&mut self, label: &str, models: u32, rows: u32, columns: u32, values: &[f32]) -> Tensor {
-        let tensor = self.guarded(label, Element::F32, models, rows, columns);
-        let mut values = values.iter();
-        self.fill(tensor, |_| values.next().expect("a value for each element").to_bits())
-    }
-
-    fn refill(&mut self, tensor: Tensor, value: f32) {
-        self.fill(tensor, |_| value.to_bits());
-    }
-
-    fn integers(&mut self, label: &str, models: u32, columns: u32, below: u32) -> Tensor {
-        let tensor = self.guarded(label, Element::U32, models, 1, columns);
-        self.fill(tensor, |random| random.below(below))
-    }
-
-    fn class_indices(&mut self, label: &str, models: u32, rows: u32, classes: u32) -> Tensor {
-        let tensor = self.guarded(label, Element::U32, models, rows, 1);
-        self.fill(tensor, |random| random.below(classes))
-    }
-
-    fn counter(&mut self, label: &str, models: u32, value: u32) -> Tensor {
-        let tensor = self.guarded(label, Element::U32, models, 1, 1);
-        self.fill(tensor, |_| value)
-    }
-
-    fn output(&mut self, label: &str, models: u32, rows: u32, columns: u32, tolerance: Tolerance) -> Tensor {
-        let tensor = self.guarded(label, Element::F32, models, rows, columns);
-        self.written.push((tensor.buffer, tolerance));
-        tensor
-    }
-
-    fn update(
-        &mut self,
-        label: &str,
-        models: u32,
-        rows: u32,
-        columns: u32,
-        values: Values,
-        tolerance: Tolerance,
-    ) -> Tensor {
-        let tensor = self.input(label, models, rows, columns, values);
-        self.written.push((tensor.buffer, tolerance));
-        tensor
-    }
 }

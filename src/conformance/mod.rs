@@ -1,0 +1,141 @@
+//! Cases that hold the forms of every kernel together: small plans with known inputs, compared
+//! with the reference element by element.
+//!
+//! Buffers begin and end with guard values, and what a kernel is to write is filled with them, so
+//! that an element that was left out, or one too many, shows.
+
+mod builder;
+mod cases;
+
+pub use cases::cases;
+
+use crate::Result;
+use crate::compute::{BufferId, Capabilities, Device, Element, Kernel, Plan};
+
+/// A small plan with inputs, and how far devices may differ in what it writes.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What distinguishes it.
+    pub name: String,
+    /// The kernel that it is about.
+    pub kernel: &'static Kernel,
+    plan: Plan,
+    contents: Vec<(BufferId, Vec<u32>)>,
+    written: Vec<(BufferId, Tolerance)>,
+}
+
+/// How far two right results may be apart, and why.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tolerance {
+    /// Independent of the value.
+    pub absolute: f32,
+    /// A part of the value.
+    pub relative: f32,
+    /// Where the bound comes from.
+    pub reason: &'static str,
+}
+
+/// The worst element of a comparison, as a part of what is allowed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Worst {
+    /// Which buffer.
+    pub buffer: String,
+    /// Position in it.
+    pub index: usize,
+    /// What the reference computed.
+    pub expected: f32,
+    /// What was found.
+    pub found: f32,
+    /// The difference divided by the tolerance: at most 1 is right. Infinite where nothing may differ.
+    pub part: f32,
+}
+
+/// Fills guards and what is to be written: a NaN with a mark of its own.
+const GUARD: u32 = 0x7fc0_4e4e;
+
+impl Tolerance {
+    /// Whether `found` is near enough to `expected`: never with a NaN, unless both are the guard.
+    pub fn admits(&self, expected: f32, found: f32) -> bool {
+        if expected.to_bits() == GUARD {
+            return found.to_bits() == GUARD;
+        }
+        expected == found
+            || (expected.is_nan() && found.is_nan() && found.to_bits() != GUARD)
+            || (expected - found).abs() <= self.bound(expected)
+    }
+
+    fn bound(&self, expected: f32) -> f32 {
+        self.absolute + self.relative * expected.abs()
+    }
+
+    /// Sums of `length` products of numbers of at most 1: each order is off by at most
+    /// `length * 2^-24` of the sum of magnitudes, two orders by twice that.
+    fn of_sum(length: u32) -> Tolerance {
+        let length = length as f32;
+        Tolerance {
+            absolute: length * length * f32::EPSILON,
+            relative: f32::EPSILON,
+            reason: "two orders of one sum of n products of numbers of at most 1: n * n * 2^-23",
+        }
+    }
+}
+
+impl Case {
+    /// Runs the case and gives the whole of each buffer that it writes.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the device reports.
+    pub fn run(&self, device: &Device) -> Result<Vec<Vec<u32>>> {
+        let program = device.compile(&self.plan, &[])?;
+        for (id, words) in &self.contents {
+            device.write(&program.buffer(*id), 0, words)?;
+        }
+        device.run(&program, 1)?;
+        self.written.iter().map(|(id, _)| device.read(&program.buffer(*id))).collect()
+    }
+
+    /// Workgroups that one model of the kernel needs on an adapter.
+    pub fn workgroups(&self, capabilities: &Capabilities) -> u64 {
+        let step = self.plan.steps().last().expect("a recorded step");
+        (self.kernel.form(&step.params, capabilities).groups)(&step.params)
+    }
+
+    /// The worst element, and whether all are near enough.
+    pub fn compare(&self, expected: &[Vec<u32>], found: &[Vec<u32>]) -> (Option<Worst>, bool) {
+        assert_eq!(expected.len(), found.len(), "{}: buffers", self.name);
+        let (mut worst, mut all_right) = (None::<Worst>, true);
+        for (((id, tolerance), expected), found) in self.written.iter().zip(expected).zip(found) {
+            let spec = self.plan.spec(*id);
+            assert_eq!(expected.len(), found.len(), "{}: length of `{}`", self.name, spec.label);
+            for (index, (&expected, &found)) in expected.iter().zip(found).enumerate() {
+                let is_right = match spec.element {
+                    Element::F32 => tolerance.admits(f32::from_bits(expected), f32::from_bits(found)),
+                    Element::U32 | Element::Word => expected == found,
+                };
+                all_right &= is_right;
+                if expected == found {
+                    continue;
+                }
+                let (expected, found) = (f32::from_bits(expected), f32::from_bits(found));
+                if is_right && expected.is_nan() {
+                    continue;
+                }
+                let part = if is_right {
+                    (expected - found).abs() / tolerance.bound(expected)
+                } else {
+                    ((expected - found).abs() / tolerance.bound(expected)).max(f32::INFINITY)
+                };
+                if worst.as_ref().is_none_or(|worst| part > worst.part) {
+                    worst = Some(Worst { buffer: spec.label.clone(), index, expected, found, part });
+                }
+            }
+        }
+        (worst, all_right)
+    }
+
+    /// Why the tolerances are what they are.
+    pub fn reasons(&self) -> impl Iterator<Item = &'static str> {
+        self.written.iter().map(|(_, tolerance)| tolerance.reason)
+    }
+}
