@@ -1,7 +1,7 @@
 //! The matrix product, in the three arrangements that a dense layer needs, with what follows it.
 
 use super::activation::{self, Activation};
-use super::{NAN, VIEW, elements};
+use super::{NAN, VIEW, elements, vectorised};
 use crate::compute::kernel::{Args, Binding, Capabilities, Form, Kernel, Params, View, params, params_of};
 use crate::compute::plan::{Plan, Tensor};
 use crate::{Error, Result};
@@ -240,12 +240,9 @@ fn matmul_packed(args: &mut Args, threads: usize) {
         let [va, vb, vextra, vc] = [p.a, p.b, p.extra, p.c].map(|view| view.of_model(model));
         product(p, (a, va), (b, vb), (c, vc), threads);
         if p.epilogue == Epilogue::BiasAndActivation as u32 || p.epilogue == Epilogue::Derivative as u32 {
-            for i in 0..p.rows {
-                let row = &mut c[vc.at(0, i, 0)..][..p.columns as usize];
-                finish_row(p, row, extra, View { offset: vextra.at(0, i, 0) as u32, ..vextra });
-            }
+            vectorised!(finish_rows(p, (c, vc), (extra, vextra)));
         } else if p.epilogue == Epilogue::RowSums as u32 {
-            sum_rows(p, (a, va), c, p.sums.of_model(model));
+            vectorised!(sum_rows(p, (a, va), (c, p.sums.of_model(model))));
         }
     }
 }
@@ -285,8 +282,18 @@ fn product(p: &Matmul, (a, va): (&[f32], View), (b, vb): (&[f32], View), (c, vc)
     }
 }
 
+/// What follows the product, row by row.
+#[inline(always)]
+fn finish_rows(p: &Matmul, (c, vc): (&mut [f32], View), (extra, vextra): (&[f32], View)) {
+    for i in 0..p.rows {
+        let row = &mut c[vc.at(0, i, 0)..][..p.columns as usize];
+        finish_row(p, row, extra, View { offset: vextra.at(0, i, 0) as u32, ..vextra });
+    }
+}
+
 /// Adds the bias and activates, or multiplies by the slope. The activation is told apart outside
 /// of the loop, so that the loop of each becomes vector code.
+#[inline(always)]
 fn finish_row(p: &Matmul, row: &mut [f32], extra: &[f32], view: View) {
     fn each(row: &mut [f32], extra: &[f32], finish: impl Fn(f32, f32) -> f32) {
         for (sum, extra) in row.iter_mut().zip(extra) {
@@ -312,7 +319,8 @@ fn finish_row(p: &Matmul, row: &mut [f32], extra: &[f32], view: View) {
 }
 
 /// `sums[i] = sum over k of a[i, k]`, each in the order of k.
-fn sum_rows(p: &Matmul, (a, va): (&[f32], View), c: &mut [f32], sums: View) {
+#[inline(always)]
+fn sum_rows(p: &Matmul, (a, va): (&[f32], View), (c, sums): (&mut [f32], View)) {
     let is_contiguous = va.row == 1 && sums.row == 1;
     if !is_contiguous {
         for i in 0..p.rows {

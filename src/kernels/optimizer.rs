@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::VIEW;
+use super::{VIEW, vectorised};
 use crate::compute::kernel::{Args, Binding, Form, Kernel, Params, View, params};
 use crate::compute::plan::{Plan, Tensor};
 use crate::{Error, Result};
@@ -245,10 +245,11 @@ pub static MOMENTUM: Kernel = Kernel {
     params: Momentum::FIELDS,
     bindings: &[Binding::read("dw"), Binding::read("settings"), Binding::update("velocity"), Binding::update("w")],
     twin: momentum,
-    fast: None,
+    fast: Some(|args| vectorised!(momentum(args))),
     forms: &[Form::plain::<Momentum>(&[include_str!("../../shaders/momentum.wgsl"), VIEW])],
 };
 
+#[inline(always)]
 fn momentum(args: &mut Args) {
     let p = args.params::<Momentum>();
     let (dw, settings): (&[f32], &[f32]) = (args.read(0), args.read(1));
@@ -285,10 +286,11 @@ pub static ADAM: Kernel = Kernel {
         Binding::update("w"),
     ],
     twin: adam,
-    fast: None,
+    fast: Some(|args| vectorised!(adam(args))),
     forms: &[Form::plain::<Adam>(&[include_str!("../../shaders/adam.wgsl"), VIEW])],
 };
 
+#[inline(always)]
 fn adam(args: &mut Args) {
     let p = args.params::<Adam>();
     let (dw, settings, powers): (&[f32], &[f32], &[f32]) = (args.read(0), args.read(1), args.read(2));
