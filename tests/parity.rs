@@ -4,11 +4,8 @@ mod common;
 
 use common::{folding_gpu, gpu, gpu_forms};
 use nngpu::Device;
-use nngpu::compute::Plan;
 use nngpu::conformance::{Case, cases};
 use nngpu::kernels;
-use nngpu::kernels::matmul::record_matmul;
-use nngpu::random::Key;
 
 #[track_caller]
 fn check(case: &Case, expected: &[Vec<u32>], device: &Device, form: &str) {
@@ -132,32 +129,5 @@ fn plain() -> nngpu::compute::Capabilities {
         is_software: true,
         max_invocations: 256,
         max_workgroup_bytes: 16 * 1024,
-    }
-}
-
-#[test]
-fn products_do_not_depend_on_the_number_of_threads() {
-    // Large enough for several threads and for sums that are cut into panels; edges everywhere.
-    for [rows, columns, depth] in [[65, 257, 785], [1025, 515, 18], [129, 65, 2049], [1, 1025, 1031], [513, 1, 2047]] {
-        let mut plan = Plan::new();
-        let (a, b) = (plan.tensor("a", 1, rows, depth), plan.tensor("b", 1, columns, depth));
-        let c = plan.tensor("c", 1, rows, columns);
-        record_matmul(&mut plan, a, b.transposed(), c).expect("shapes that fit");
-        let key = Key::new(u64::from(rows));
-        let run = |threads| {
-            let device = Device::cpu_with_threads(threads)?;
-            let program = device.compile(&plan, &[])?;
-            for operand in [a, b] {
-                let values = key.uniform(-1.0, 1.0, (operand.rows * operand.columns) as usize);
-                device.write(&program.buffer(operand.buffer), 0, &values)?;
-            }
-            device.run(&program, 1)?;
-            device.read::<u32>(&program.buffer(c.buffer))
-        };
-        let expected = run(1).expect("one thread");
-        for threads in [2, 3, 4, 7] {
-            let found = run(threads).expect("several threads");
-            assert!(expected == found, "{rows} x {columns} x {depth}: {threads} threads give other bytes than one");
-        }
     }
 }
