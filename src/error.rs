@@ -96,6 +96,16 @@ pub enum Error {
         end: usize,
     },
 
+    /// An examination found wrong results.
+    #[error(
+        "this device computes {} wrongly; use another one, or `--device cpu`, and report what `nngpu doctor --json` prints",
+        count(*n_wrong, "kernel")
+    )]
+    Diagnosis {
+        /// How many kernels, or trainings.
+        n_wrong: usize,
+    },
+
     // Recording a plan.
     /// Arrays whose shapes do not go together.
     #[error("{operation}: found {found}, expected {expected}")]

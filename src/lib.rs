@@ -19,6 +19,8 @@ pub mod train;
 pub mod model;
 
 #[cfg(not(target_arch = "wasm32"))]
+pub mod doctor;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod tutorial;
 
 pub use compute::Device;

@@ -309,6 +309,22 @@ fn devices_are_listed() {
 }
 
 #[test]
+fn a_device_is_examined() {
+    let run = Folder::new().run("doctor --all --json");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    let devices = report["devices"].as_array().expect("a list");
+    assert_eq!(devices.len() > 1, common::gpu().is_some());
+    for device in devices {
+        let names: Vec<_> = device["findings"].as_array().expect("a list").iter().map(|f| &f["name"]).collect();
+        assert_eq!(names.len(), nngpu::kernels::all().len() + 1, "{names:?}");
+        assert!(device["findings"].as_array().expect("a list").iter().all(|f| f["passed"] == true), "{device}");
+    }
+    let run = Folder::new().run("doctor --device cpu");
+    assert_eq!(run.stdout.matches("passed").count(), nngpu::kernels::all().len() + 1, "{}", run.stdout);
+}
+
+#[test]
 fn the_tutorial_is_told_on_standard_output() {
     let run = Folder::new().run("tutorial --device reference");
     assert_eq!(run.code, 0, "{}", run.stderr);

@@ -216,3 +216,16 @@ fn no_threads_are_refused() {
     let error = Device::cpu_with_threads(0).expect_err("no threads");
     assert_eq!(error.to_string(), "found 0 threads, expected at least 1");
 }
+
+#[test]
+fn an_examination_of_a_lost_device_finds_every_kernel_wrong() {
+    let Some((gpu, device)) = open_gpu() else { return };
+    gpu.destroy();
+    let mut n_told = 0;
+    let findings = nngpu::doctor::examine(&device, &mut |_| n_told += 1);
+    assert_eq!(findings.len(), n_told);
+    for finding in findings {
+        assert!(!finding.is_right() && finding.worst == f32::INFINITY, "{finding:?}");
+        assert!(finding.failures[0].contains("was lost"), "{finding:?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! What the user types, and how a run ends.
 
 mod devices;
+mod doctor;
 mod interrupt;
 mod predict;
 mod progress;
@@ -35,6 +36,7 @@ enum Command {
     Train(train::Train),
     Predict(predict::Predict),
     Devices(devices::Devices),
+    Doctor(doctor::Doctor),
     Tutorial(Tutorial),
 }
 
@@ -88,6 +90,7 @@ pub fn run() -> ExitCode {
         Command::Train(train) => train.run(),
         Command::Predict(predict) => predict.run(),
         Command::Devices(devices) => devices.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Tutorial(tutorial) => tutorial.run(),
     };
     match result {

@@ -46,7 +46,7 @@ pub struct Worst {
     pub expected: f32,
     /// What was found.
     pub found: f32,
-    /// The difference divided by the tolerance: at most 1 is right. Infinite where nothing may differ.
+    /// The difference divided by the tolerance: at most 1 is right; infinite where it is not.
     pub part: f32,
 }
 
@@ -54,14 +54,14 @@ pub struct Worst {
 const GUARD: u32 = 0x7fc0_4e4e;
 
 impl Tolerance {
-    /// Whether `found` is near enough to `expected`: never with a NaN, unless both are the guard.
+    /// Whether `found` is near enough to `expected`. A guard must be left as it is, and only NaN is
+    /// near NaN.
     pub fn admits(&self, expected: f32, found: f32) -> bool {
-        if expected.to_bits() == GUARD {
-            return found.to_bits() == GUARD;
+        if expected.to_bits() == GUARD || found.to_bits() == GUARD {
+            return expected.to_bits() == found.to_bits();
         }
-        expected == found
-            || (expected.is_nan() && found.is_nan() && found.to_bits() != GUARD)
-            || (expected - found).abs() <= self.bound(expected)
+        let both_nan = expected.is_nan() && found.is_nan();
+        both_nan || expected == found || (expected - found).abs() <= self.bound(expected)
     }
 
     fn bound(&self, expected: f32) -> f32 {
@@ -118,13 +118,10 @@ impl Case {
                     continue;
                 }
                 let (expected, found) = (f32::from_bits(expected), f32::from_bits(found));
-                if is_right && expected.is_nan() {
-                    continue;
-                }
-                let part = if is_right {
-                    (expected - found).abs() / tolerance.bound(expected)
-                } else {
-                    ((expected - found).abs() / tolerance.bound(expected)).max(f32::INFINITY)
+                let part = match is_right {
+                    true if expected == found || expected.is_nan() => 0.0,
+                    true => (expected - found).abs() / tolerance.bound(expected),
+                    false => f32::INFINITY,
                 };
                 if worst.as_ref().is_none_or(|worst| part > worst.part) {
                     worst = Some(Worst { buffer: spec.label.clone(), index, expected, found, part });
