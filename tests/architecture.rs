@@ -232,7 +232,10 @@ fn fault(user: &str, used: &str, reexports: &BTreeMap<String, String>) -> Option
     let mut target = used.to_string();
     // `compute::Device` and what follows it, such as an enum's variant.
     while let Some((name, to)) =
-        reexports.iter().find(|(name, to)| (target == **name || target.starts_with(&format!("{name}::"))) && name != to)
+        // `a::b` that is `a::b::b` stays in its room.
+        reexports.iter().find(|(name, to)| {
+            (target == **name || target.starts_with(&format!("{name}::"))) && !to.starts_with(name.as_str())
+        })
     {
         target = target.replacen(name.as_str(), to, 1);
     }
