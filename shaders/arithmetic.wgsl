@@ -38,7 +38,7 @@ fn combine(p: f32, q: f32) -> f32 {
 // pow of a negative number is undefined in WGSL: small whole exponents multiply, as one does by hand.
 fn power(base: f32, exponent: f32) -> f32 {
   let count = abs(exponent);
-  if count > 16.0 || count != floor(count) {
+  if is_nan(exponent) || count > 16.0 || count != floor(count) {
     return pow(base, exponent);
   }
   var product = 1.0;

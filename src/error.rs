@@ -77,6 +77,14 @@ pub enum Error {
         /// The adapter's name.
         adapter: String,
     },
+    /// The machine has too little memory for a buffer.
+    #[error("buffer `{label}` of {length} elements does not fit in memory; use a smaller batch or network")]
+    OutOfMemory {
+        /// The buffer's name.
+        label: String,
+        /// Its length in elements of 4 bytes.
+        length: usize,
+    },
     /// A buffer or a program belongs to another device.
     #[error("`{label}` belongs to another device; allocate it on the device that uses it")]
     ForeignDevice {
@@ -686,10 +694,8 @@ fn open_quote_hint(line: usize, last_line: usize) -> String {
 
 /// `text` as one word of a command line.
 fn shell_word(text: &str) -> String {
-    match !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-.:/%+".contains(c)) {
-        true => text.to_owned(),
-        false => format!("{text:?}"),
-    }
+    let is_plain = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-.:/%+".contains(c));
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,19 +1,24 @@
 //! Writing files so that nobody loses one.
 
-use std::fs::Permissions;
+use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
 /// Replaces a file whole, or leaves the old one: written under a temporary name beside it, synced,
-/// renamed.
+/// renamed. Through a link, the file behind it is replaced. What is no regular file, such as a pipe
+/// or `/dev/stdout`, is written to as it is.
 ///
 /// # Errors
 ///
 /// What the system reports.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = temporary_beside(path)?;
+    let path = behind_links(path);
+    if is_special(&path) {
+        return OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
+    let mut file = temporary_beside(&path)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
@@ -26,10 +31,20 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
 ///
 /// What the system reports.
 pub fn check_writable(path: &Path) -> io::Result<()> {
+    let path = behind_links(path);
     if path.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    temporary_beside(path).map(drop)
+    if is_special(&path) { Ok(()) } else { temporary_beside(&path).map(drop) }
+}
+
+fn behind_links(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// Whether there is something that is neither a file nor a folder.
+fn is_special(path: &Path) -> bool {
+    path.exists() && !path.is_file() && !path.is_dir()
 }
 
 fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {

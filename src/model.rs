@@ -1,5 +1,7 @@
 //! A trained network with what it needs to take raw data and to name its answers.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -99,6 +101,9 @@ struct Description {
 
 const VERSION: u32 = 1;
 
+/// The longest header that the safetensors format allows, in bytes.
+const MAX_HEADER: u64 = 100_000_000;
+
 /// The key of the description in a file's metadata.
 const KEY: &str = "nngpu";
 
@@ -149,6 +154,9 @@ impl Model {
         })?;
         let (input, output) = found.expect("the description was read before the weights");
         let model = Model { network, values, input, output };
+        if let Some(value) = model.values.iter().find(|value| !value.is_finite()) {
+            return Err(refuse(format!("found the weight {value}, expected finite numbers; train again")));
+        }
         model.check().map_err(refuse)?;
         Ok(model)
     }
@@ -166,15 +174,18 @@ impl Model {
         check_writable(path).map_err(|source| Error::WriteFile { path: path.into(), source })
     }
 
-    /// Whether a file is a model, of any version.
+    /// Whether a file is a model, of any version: told from its header, whatever follows.
     fn is_model(path: &Path) -> bool {
-        // Reading stops at the description, whatever the weights are.
-        let mut is_model = false;
-        let _ = read_weights(path, |metadata| {
-            is_model = metadata.contains_key(KEY);
-            Err(Error::ModelFile { path: path.into(), problem: String::new() })
-        });
-        is_model
+        let header = || -> Option<Vec<u8>> {
+            let mut file = path.is_file().then(|| File::open(path).ok())??;
+            let mut length = [0; 8];
+            file.read_exact(&mut length).ok()?;
+            let mut header = Vec::new();
+            file.take(u64::from_le_bytes(length).min(MAX_HEADER)).read_to_end(&mut header).ok()?;
+            Some(header)
+        };
+        let header = header().and_then(|header| serde_json::from_slice::<serde_json::Value>(&header).ok());
+        header.is_some_and(|header| header["__metadata__"][KEY].is_string())
     }
 
     /// The parts of a description must fit each other.

@@ -285,12 +285,12 @@ fn model_files_that_cannot_be_used_are_refused() {
     folder.refuses("predict model.safetensors table.csv -o no/p.csv", 1, "there is no folder `no`");
     folder.refuses("predict model.safetensors table.csv -o ./table.csv", 1, "is read by this command");
     folder.refuses("predict model.safetensors table.csv -o model.safetensors", 1, "is read by this command");
-    let text = String::from_utf8_lossy(&whole).replace("\\\"version\\\":1", "\\\"version\\\":9");
-    assert_ne!(text.as_bytes(), whole);
-    // The header is text; the weights behind it must keep their bytes.
-    let header_end = 8 + u64::from_le_bytes(whole[..8].try_into().expect("8 bytes")) as usize;
-    let header = String::from_utf8_lossy(&whole[..header_end]).replace("\\\"version\\\":1", "\\\"version\\\":9");
-    folder.write("newer", [header.as_bytes(), &whole[header_end..]].concat());
+    // The header is text between its length and the weights, whose bytes must stay.
+    let end = 8 + u64::from_le_bytes(whole[..8].try_into().expect("8 bytes")) as usize;
+    let header = std::str::from_utf8(&whole[8..end]).expect("text");
+    let newer = header.replace("\\\"version\\\":1", "\\\"version\\\":9");
+    assert_ne!(newer, header);
+    folder.write("newer", [&whole[..8], newer.as_bytes(), &whole[end..]].concat());
     folder.refuses("predict newer table.csv", 1, "found version 9 of the format, expected 1");
 }
 
@@ -339,6 +339,50 @@ fn every_help_names_its_options() {
         assert_eq!(run.code, 0);
         assert!(run.stdout.contains("Usage: nngpu"), "{}", run.stdout);
     }
+}
+
+#[test]
+fn columns_with_commas_are_left_out_by_their_whole_name() {
+    let folder = Folder::new();
+    let rows: String = (0..20).map(|i| format!("{i},t{i},{}\n", 2 * i)).collect();
+    folder.write("t.csv", format!("a,\"b,c's\",y\n{rows}"));
+    folder.refuses("train t.csv -t y", 1, r"`--ignore 'b,c'\''s'`");
+    let run = folder.run_words(&["train", "t.csv", "-t", "y", "--ignore", "b,c's", "-e", "1"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+}
+
+#[test]
+fn a_missing_number_does_not_turn_numbers_into_classes() {
+    let folder = Folder::new();
+    let rows: String = (0..20).map(|i| format!("{i},{}\n", i % 10)).collect();
+    folder.write("t.csv", format!("a,y\n{rows}3,NA\n"));
+    folder.refuses("train t.csv -t y", 1, "t.csv, line 22, column `y`: found");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_pipes_and_closed_ends_are_respected() {
+    use std::os::unix::fs::symlink;
+    let folder = Folder::with_table();
+    assert_eq!(folder.run("train table.csv -t y --ignore kind,text -e 1").code, 0);
+    folder.write("real.csv", "old");
+    symlink(folder.path("real.csv"), folder.path("link.csv")).expect("linked");
+    assert_eq!(folder.run("predict model.safetensors table.csv -o link.csv").code, 0);
+    assert!(folder.path("link.csv").is_symlink());
+    assert_eq!(fs::read_to_string(folder.path("real.csv")).expect("readable").lines().count(), 61);
+    let run = folder.run("predict model.safetensors table.csv -o /dev/stdout");
+    assert_eq!((run.code, run.stdout.lines().count()), (0, 61), "{}", run.stderr);
+
+    // Nobody reads the progress; the model is written all the same.
+    fs::remove_file(folder.path("model.safetensors")).expect("removed");
+    let script = format!(
+        "{} train table.csv -t y --ignore kind,text -e 50 2>&1 >/dev/null | head -c 1 >/dev/null",
+        assert_cmd::cargo::cargo_bin!("nngpu").display()
+    );
+    let status =
+        std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.0.path()).status().expect("ran");
+    assert!(status.success());
+    assert!(folder.path("model.safetensors").exists());
 }
 
 #[cfg(unix)]

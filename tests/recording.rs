@@ -145,3 +145,47 @@ fn weights_that_do_not_go_by_fours_are_refused() {
         "sgd: found w of 6 elements from 0 on, expected contiguous elements whose number and offset are multiples of 4"
     );
 }
+
+#[test]
+fn an_optimizer_s_state_must_be_its_own() {
+    use nngpu::kernels::optimizer::{Optimizer, OptimizerState, record_update};
+    let mut plan = Plan::new();
+    let (w, dw) = (plan.tensor("w", 2, 1, 4), plan.tensor("dw", 2, 1, 4));
+    let momentum = Optimizer::momentum(0.1, 0.9);
+    let good = OptimizerState::declare(&mut plan, &momentum, 2, 4);
+    assert!(record_update(&mut plan, &momentum, &good, dw, w).is_ok());
+    let short = OptimizerState { settings: plan.tensor("settings", 2, 1, 1), ..good.clone() };
+    let steps = plan.steps().len();
+    let message = record_update(&mut plan, &momentum, &short, dw, w).expect_err("too few settings").to_string();
+    assert_eq!(message, "momentum: found settings of [1, 1], expected [1, 5]");
+    let message = record_update(&mut plan, &Optimizer::adam(0.1), &good, dw, w).expect_err("another rule").to_string();
+    assert_eq!(message, "adam: found a state with 1 moments, expected the state that was declared for adam");
+    let three = plan.tensor("dw", 3, 1, 4);
+    assert!(record_update(&mut plan, &momentum, &good, three, w).is_err());
+    assert_eq!(plan.steps().len(), steps, "nothing is recorded by halves");
+}
+
+#[test]
+fn a_result_that_overlaps_itself_is_refused() {
+    let mut plan = Plan::new();
+    let (a, b) = (plan.tensor("a", 1, 4, 3), plan.tensor("b", 1, 3, 5));
+    let row = plan.tensor("row", 1, 1, 5);
+    let message = record_matmul(&mut plan, a, b, row.broadcast("test", 4, 5).expect("repeats"))
+        .expect_err("overlaps")
+        .to_string();
+    assert_eq!(message, "matmul, operand `c`: found [4, 5], expected a written tensor whose elements lie apart");
+    let c = plan.tensor("c", 1, 5, 4);
+    assert!(record_matmul(&mut plan, a, b, c.transposed()).is_ok());
+}
+
+#[test]
+fn a_product_without_depth_and_a_tensor_of_another_plan_are_refused() {
+    let mut plan = Plan::new();
+    let (a, b, c) = (plan.tensor("a", 1, 2, 0), plan.tensor("b", 1, 0, 3), plan.tensor("c", 1, 2, 3));
+    let message = record_matmul(&mut plan, a, b, c).expect_err("no depth").to_string();
+    assert_eq!(message, "matmul: found [2, 0] times [0, 3], expected at least one column on the left");
+    let mut other = Plan::new();
+    let (a, b) = (other.tensor("a", 1, 2, 2), other.tensor("b", 1, 2, 2));
+    let message = record_matmul(&mut other, a, b, c).expect_err("another plan").to_string();
+    assert!(message.contains("expected"), "{message}");
+}

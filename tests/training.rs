@@ -269,3 +269,20 @@ fn a_network_starts_with_mlx_s_weights() {
     }
     assert!(n_compared > 20, "{n_compared}");
 }
+
+#[test]
+fn weights_spoiled_by_the_last_step_are_an_error() {
+    // One step, whose loss is finite and whose update is not.
+    let x = Matrix::new(2, 1, vec![1e30, 1e30]).expect("two values");
+    let data =
+        Dataset::new(x, Targets::Values(Matrix::new(2, 1, vec![1.0; 2]).expect("two values"))).expect("two rows");
+    for (device_name, device) in devices() {
+        let first: [(&str, &[f32]); 2] = [("layers.0.weight", &[1e-20]), ("layers.0.bias", &[0.0])];
+        let mut mlp = Mlp::from_parameters(&device, &[1, 1], Activation::Relu, &first).expect("a network");
+        let settings = Settings { optimizer: Optimizer::sgd(10.0), batch_size: 2, epochs: 1, seed: 0 };
+        let error = fit(&mut mlp, &data, None, &settings, &mut |_| ControlFlow::Continue(())).expect_err(device_name);
+        let message = error.to_string();
+        assert!(message.starts_with("`layers.0.weight` became -inf at step 1 (epoch 1)"), "{device_name}: {message}");
+        assert_eq!(mlp.values().expect("readable")[0], 1e-20, "{device_name}");
+    }
+}

@@ -46,7 +46,7 @@ impl Doctor {
             let mut written = Ok(());
             let findings = examine(&device, &mut |finding| {
                 if !self.json && written.is_ok() {
-                    written = tell(&mut out, finding);
+                    written = write_finding(&mut out, finding);
                 }
             });
             written?;
@@ -68,7 +68,7 @@ impl Doctor {
     }
 }
 
-fn tell(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
+fn write_finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
     let verdict = if finding.is_right() { "passed" } else { "FAILED" };
     writeln!(
         out,

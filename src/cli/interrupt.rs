@@ -18,12 +18,10 @@ impl Interrupt {
             if flag.swap(true, Ordering::Relaxed) {
                 std::process::exit(INTERRUPTED.into());
             }
-            eprintln!(
-                "\nstopping after this part of the epoch and saving the model; press Ctrl-C again to stop at once"
-            );
+            tell!("\nstopping after this part of the epoch and saving the model; press Ctrl-C again to stop at once");
         });
         if let Err(error) = listening {
-            eprintln!("warning: Ctrl-C will end the run without saving the model: {error}");
+            tell!("warning: Ctrl-C will end the run without saving the model: {error}");
         }
         interrupt
     }

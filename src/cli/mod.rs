@@ -1,5 +1,14 @@
 //! What the user types, and how a run ends.
 
+/// Prints a line to standard error, where progress, messages and errors go. Who has closed it does
+/// not want to read it; the run goes on.
+macro_rules! tell {
+    ($($argument:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($argument)*);
+    }};
+}
+
 mod devices;
 mod doctor;
 mod interrupt;
@@ -107,11 +116,11 @@ pub fn run() -> ExitCode {
 
 /// Prints an error with its causes.
 fn report(failure: &Failure) {
-    eprintln!("error: {failure}");
+    tell!("error: {failure}");
     // A transparent error shows its own source, so the chain begins beneath it.
     let mut cause = std::error::Error::source(failure);
     while let Some(error) = cause {
-        eprintln!("  caused by: {error}");
+        tell!("  caused by: {error}");
         cause = error.source();
     }
 }
@@ -120,7 +129,7 @@ impl DeviceOption {
     /// Opens the device and says which one it is, and why.
     fn open(&self, flops_per_step: Option<f64>) -> Result<Device, Failure> {
         let opened = Device::open_for(&self.device, flops_per_step)?;
-        eprintln!("device: {} ({})", opened.device.description(), opened.reason);
+        tell!("device: {} ({})", opened.device.description(), opened.reason);
         Ok(opened.device)
     }
 }

@@ -52,7 +52,7 @@ impl Progress {
         let step = self.epochs.div_ceil(LINES);
         let is_shown = epoch.epoch.is_multiple_of(step) || epoch.epoch == 1 || epoch.epoch == self.epochs;
         if !self.is_terminal && is_shown {
-            eprintln!("epoch {}/{}  {}", epoch.epoch, self.epochs, self.last);
+            tell!("epoch {}/{}  {}", epoch.epoch, self.epochs, self.last);
         }
     }
 
@@ -60,9 +60,9 @@ impl Progress {
     pub fn finish(&self, elapsed: Duration) {
         if self.is_terminal {
             self.bar.finish_and_clear();
-            eprintln!("trained in {elapsed:.2?}  {}", self.last);
+            tell!("trained in {elapsed:.2?}  {}", self.last);
         } else {
-            eprintln!("trained in {elapsed:.2?}");
+            tell!("trained in {elapsed:.2?}");
         }
     }
 

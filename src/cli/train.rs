@@ -54,8 +54,8 @@ pub struct Train {
         }))]
     task: Option<Task>,
 
-    /// Columns to leave out, separated by commas
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', conflicts_with = "labels")]
+    /// Columns to leave out, separated by commas; a name with a comma needs an option of its own
+    #[arg(long, value_name = "COLUMNS", conflicts_with = "labels")]
     ignore: Vec<String>,
 
     /// Widths of the hidden layers, separated by commas; 0 for none
@@ -144,8 +144,8 @@ impl Train {
 
         let sizes = self.sizes(train.features().columns(), train.n_outputs());
         let network = Network::new(&sizes, self.activation)?;
-        eprintln!("data: {}, {rows} rows, {}", self.data.display(), describe(&input, &output));
-        eprintln!("network: {}, {}, {} parameters", join(&sizes, "-"), self.activation, network.n_parameters());
+        tell!("data: {}, {rows} rows, {}", self.data.display(), describe(&input, &output));
+        tell!("network: {}, {}, {} parameters", join(&sizes, "-"), self.activation, network.n_parameters());
         let batch_size = self.batch_size.min(train.rows());
         let device = self.device.open(Some(network.flops_per_step(batch_size)))?;
         let mut mlp = Mlp::new(&device, &sizes, self.activation, self.seed)?;
@@ -161,11 +161,13 @@ impl Train {
         // Saved before it is measured: a second Ctrl-C then loses nothing.
         let model = Model { network, values: mlp.values()?, input, output };
         model.save(&self.output)?;
-        let mut out = io::stdout().lock();
-        writeln!(out, "{}", summary::metrics(&parts.measure(&mlp)?, &model.output))?;
-        writeln!(out, "model written to {}", self.output.display())?;
-        out.flush()?;
-        Ok(if history.is_interrupted { Ending::Interrupted } else { Ending::Done })
+        let table = summary::metrics(&parts.measure(&mlp)?, &model.output);
+        match writeln!(io::stdout(), "{table}\nmodel written to {}", self.output.display()) {
+            // The model is written, whoever reads of it.
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ if history.is_interrupted => Ok(Ending::Interrupted),
+            _ => Ok(Ending::Done),
+        }
     }
 
     fn load(&self) -> Result<Loaded, Error> {
@@ -179,7 +181,7 @@ impl Train {
     fn load_table(&self, target: &str) -> Result<Loaded, Error> {
         let table = Table::read_csv(&self.data)?;
         let targets = Targets::from_table(&table, target, self.task)?;
-        let features = table.features(Some(target), &self.ignore)?;
+        let features = table.features(Some(target), &self.ignored(&table))?;
         let test = match &self.test {
             Some(path) => {
                 let table = Table::read_csv(path)?;
@@ -190,6 +192,18 @@ impl Train {
         };
         let data = Dataset::new(features.values, targets)?;
         Ok(Loaded { data, test, columns: Some(features.names), target: target.into() })
+    }
+
+    /// The columns to leave out: an argument that is a column's whole name, or several with commas.
+    fn ignored(&self, table: &Table) -> Vec<String> {
+        let names = |argument: &String| -> Vec<String> {
+            if table.names().contains(argument) {
+                vec![argument.clone()]
+            } else {
+                argument.split(',').map(str::to_owned).collect()
+            }
+        };
+        self.ignore.iter().flat_map(names).collect()
     }
 
     fn load_images(&self, labels: &Path) -> Result<Loaded, Error> {

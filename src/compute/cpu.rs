@@ -48,16 +48,20 @@ impl Cpu {
         self.threads
     }
 
-    pub(super) fn allocate(&self, label: &str, length: usize) -> Buffer {
-        Buffer { label: label.into(), words: Arc::new(Mutex::new(vec![0; length])) }
+    pub(super) fn allocate(&self, label: &str, length: usize) -> Result<Buffer> {
+        let mut words = Vec::new();
+        let out_of_memory = |_| Error::OutOfMemory { label: label.into(), length };
+        words.try_reserve_exact(length).map_err(out_of_memory)?;
+        words.resize(length, 0);
+        Ok(Buffer { label: label.into(), words: Arc::new(Mutex::new(words)) })
     }
 
-    pub(super) fn compile(&self, plan: &Plan, given: &[(BufferId, Buffer)]) -> Program {
+    pub(super) fn compile(&self, plan: &Plan, given: &[(BufferId, Buffer)]) -> Result<Program> {
         let allocate = |(id, spec): (BufferId, &BufferSpec)| {
             let found = given.iter().find(|(given_id, _)| *given_id == id);
-            found.map_or_else(|| self.allocate(&spec.label, spec.length), |(_, buffer)| buffer.clone())
+            found.map_or_else(|| self.allocate(&spec.label, spec.length), |(_, buffer)| Ok(buffer.clone()))
         };
-        let buffers: Vec<Buffer> = plan.ids().map(allocate).collect();
+        let buffers = plan.ids().map(allocate).collect::<Result<Vec<Buffer>>>()?;
         let address = |position: usize| Arc::as_ptr(&buffers[position].words).addr();
         let mut locking_order: Vec<usize> = (0..buffers.len()).collect();
         locking_order.sort_by_key(|&position| address(position));
@@ -67,7 +71,7 @@ impl Cpu {
         };
         let places_of = |step: &Step| step.operands.iter().map(|operand| place(operand.buffer.0 as usize)).collect();
         let places = plan.steps().iter().map(places_of).collect();
-        Program { plan: plan.clone(), buffers, locking_order, places }
+        Ok(Program { plan: plan.clone(), buffers, locking_order, places })
     }
 
     pub(super) fn run(&self, program: &Program, times: usize) {
@@ -108,6 +112,10 @@ impl Cpu {
 }
 
 impl Buffer {
+    pub(super) fn is_same(&self, other: &Buffer) -> bool {
+        Arc::ptr_eq(&self.words, &other.words)
+    }
+
     pub(super) fn label(&self) -> &str {
         &self.label
     }
@@ -118,7 +126,7 @@ impl Buffer {
 
     pub(super) fn write(&self, start: usize, words: &[u32]) -> Result<()> {
         let mut own = self.lock();
-        let (length, end) = (own.len(), start + words.len());
+        let (length, end) = (own.len(), start.saturating_add(words.len()));
         let out_of_range = || Error::OutOfRange { label: self.label.to_string(), length, start, end };
         own.get_mut(start..end).ok_or_else(out_of_range)?.copy_from_slice(words);
         Ok(())

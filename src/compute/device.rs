@@ -4,6 +4,7 @@ use bytemuck::Pod;
 
 use super::cpu::{self, Cpu};
 use super::gpu::{self, Gpu, adapter};
+use super::kernel::Access;
 use super::plan::{BufferId, Plan};
 use crate::{Error, Result};
 
@@ -105,10 +106,10 @@ impl Device {
     ///
     /// As for [`Device::open`].
     pub async fn open_async(name: &str, flops_per_step: Option<f64>) -> Result<Opened> {
-        match name {
+        match name.to_lowercase().as_str() {
             "cpu" => Ok(Opened { device: Device::cpu(), reason: "asked for".into() }),
             "reference" => Ok(Opened { device: Device::reference(), reason: "asked for".into() }),
-            _ => {
+            name => {
                 let (gpu, reason) = adapter::open(name, flops_per_step).await?;
                 Ok(Opened { device: gpu.map_or_else(Device::cpu, Device::Gpu), reason })
             }
@@ -133,7 +134,7 @@ impl Device {
     pub fn allocate(&self, label: &str, length: usize) -> Result<Buffer> {
         Ok(Buffer(match self {
             Device::Gpu(gpu) => Memory::Gpu(gpu.allocate(label, length)?),
-            Device::Cpu(cpu) | Device::Reference(cpu) => Memory::Cpu(cpu.allocate(label, length)),
+            Device::Cpu(cpu) | Device::Reference(cpu) => Memory::Cpu(cpu.allocate(label, length)?),
         }))
     }
 
@@ -191,7 +192,13 @@ impl Device {
     /// that the driver refuses.
     pub fn compile(&self, plan: &Plan, given: &[(BufferId, &Buffer)]) -> Result<Program> {
         for (id, buffer) in given {
-            let spec = plan.spec(*id);
+            let Some(spec) = plan.buffers().get(id.0 as usize) else {
+                return Err(Error::Shape {
+                    operation: format!("buffer `{}`", buffer.label()),
+                    found: "a place in another plan".into(),
+                    expected: "a buffer that this plan declared".into(),
+                });
+            };
             if buffer.len() != spec.length {
                 return Err(Error::Shape {
                     operation: format!("buffer `{}`", spec.label),
@@ -200,6 +207,7 @@ impl Device {
                 });
             }
         }
+        check_aliases(plan, given)?;
         let foreign = |buffer: &Buffer| Error::ForeignDevice { label: buffer.label().into() };
         Ok(Program(match self {
             Device::Gpu(gpu) => {
@@ -214,7 +222,7 @@ impl Device {
                     Memory::Cpu(own) => Ok((id, own.clone())),
                     Memory::Gpu(_) => Err(foreign(buffer)),
                 };
-                Compiled::Cpu(cpu.compile(plan, &given.iter().map(own).collect::<Result<Vec<_>>>()?))
+                Compiled::Cpu(cpu.compile(plan, &given.iter().map(own).collect::<Result<Vec<_>>>()?)?)
             }
         }))
     }
@@ -258,7 +266,35 @@ impl Device {
     }
 }
 
+/// No step may write a buffer that it also binds under another id.
+fn check_aliases(plan: &Plan, given: &[(BufferId, &Buffer)]) -> Result<()> {
+    let memory = |id: BufferId| given.iter().find(|(given_id, _)| *given_id == id).map(|(_, buffer)| *buffer);
+    for step in plan.steps() {
+        for (written, binding) in step.operands.iter().zip(step.kernel.bindings) {
+            let Some(buffer) = memory(written.buffer).filter(|_| binding.access != Access::Read) else { continue };
+            let mut others = step.operands.iter().filter(|other| other.buffer != written.buffer);
+            if others.any(|other| memory(other.buffer).is_some_and(|other| other.is_same(buffer))) {
+                return Err(Error::Shape {
+                    operation: format!("{}, operand `{}`", step.kernel.name, binding.name),
+                    found: format!("`{}` twice", buffer.label()),
+                    expected: "a written buffer bound once".into(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Buffer {
+    /// Whether both are the same memory.
+    fn is_same(&self, other: &Buffer) -> bool {
+        match (&self.0, &other.0) {
+            (Memory::Gpu(own), Memory::Gpu(other)) => own.is_same(other),
+            (Memory::Cpu(own), Memory::Cpu(other)) => own.is_same(other),
+            _ => false,
+        }
+    }
+
     /// Its name.
     pub fn label(&self) -> &str {
         match &self.0 {

@@ -74,7 +74,9 @@ impl Tensor {
 
     /// Part of each model's elements: `rows` by `columns`, row-major, from `offset` on.
     pub fn part(self, offset: u32, rows: u32, columns: u32) -> Tensor {
-        let view = View { offset: self.view.offset + offset, row: columns, column: 1, ..self.view };
+        // Where the sum is cut off, no buffer is long enough, and recording a step refuses it.
+        let offset = self.view.offset.saturating_add(offset);
+        let view = View { offset, row: columns, column: 1, ..self.view };
         Tensor { rows, columns, view, ..self }
     }
 
@@ -123,6 +125,20 @@ impl Tensor {
             operation: operation.into(),
             found: format!("{name} of [{}, {}]", self.rows, self.columns),
             expected: format!("[{rows}, {columns}]"),
+        })
+    }
+
+    /// Whether two elements lie at one place: two invocations would write it.
+    fn overlaps_itself(&self) -> bool {
+        let View { model, row, column, .. } = self.view;
+        let mut axes = [(model, self.models), (row, self.rows), (column, self.columns)];
+        axes.sort_unstable();
+        // Each stride must step over all that the smaller ones reach.
+        let mut reach = 0u64;
+        axes.into_iter().filter(|(_, count)| *count > 1).any(|(stride, count)| {
+            let overlaps = u64::from(stride) <= reach;
+            reach += u64::from(stride) * u64::from(count - 1);
+            overlaps
         })
     }
 
@@ -212,8 +228,16 @@ impl Plan {
 
     /// Checks that a view ends within its buffer.
     pub(crate) fn expect_within(&self, operation: impl FnOnce() -> String, operand: &Tensor) -> Result<()> {
-        let spec = self.spec(operand.buffer);
-        if operand.end() <= spec.length as u64 && spec.length <= u32::MAX as usize {
+        let Some(spec) = self.buffers.get(operand.buffer.0 as usize) else {
+            return Err(Error::Shape {
+                operation: operation(),
+                found: "a tensor of another plan".into(),
+                expected: "one that this plan declared".into(),
+            });
+        };
+        let n_elements = u64::from(operand.rows) * u64::from(operand.columns);
+        let most = u64::from(u32::MAX);
+        if operand.end() <= spec.length as u64 && spec.length as u64 <= most && n_elements <= most {
             return Ok(());
         }
         Err(Error::Shape {
@@ -236,6 +260,7 @@ impl Plan {
         assert_eq!(operands.len(), kernel.bindings.len(), "{}: operands", kernel.name);
 
         for (position, (operand, binding)) in operands.iter().zip(kernel.bindings).enumerate() {
+            self.expect_within(|| format!("{}, operand `{}`", kernel.name, binding.name), operand)?;
             let spec = self.spec(operand.buffer);
             let refuse = |found: String, expected: &str| Error::Shape {
                 operation: format!("{}, operand `{}`", kernel.name, binding.name),
@@ -246,11 +271,13 @@ impl Plan {
                 let found = format!("`{}` of {:?}", spec.label, spec.element);
                 return Err(refuse(found, &format!("elements of {:?}", binding.element)));
             }
-            self.expect_within(|| format!("{}, operand `{}`", kernel.name, binding.name), operand)?;
             if binding.access != Access::Read {
                 let elsewhere = operands.iter().enumerate().any(|(i, o)| i != position && o.buffer == operand.buffer);
                 if elsewhere {
                     return Err(refuse(format!("`{}` twice", spec.label), "a written buffer bound once"));
+                }
+                if operand.overlaps_itself() {
+                    return Err(refuse(operand.shape(), "a written tensor whose elements lie apart"));
                 }
                 if operand.models != models {
                     return Err(refuse(operand.shape(), &format!("a written tensor of {models} models")));

@@ -102,8 +102,8 @@ impl Builder {
         self.fill(tensor, |_| values.next().expect("a value for each element").to_bits())
     }
 
-    pub(super) fn refill(&mut self, tensor: Tensor, value: f32) {
-        self.fill(tensor, |_| value.to_bits());
+    pub(super) fn refill(&mut self, tensor: Tensor, word: u32) {
+        self.fill(tensor, |_| word);
     }
 
     pub(super) fn integers(&mut self, label: &str, models: u32, columns: u32, below: u32) -> Tensor {

@@ -139,6 +139,14 @@ fn element_cases(models: u32, rows: u32, columns: u32) -> Vec<Case> {
         let y = b.output("y", models, rows, columns, EXACT);
         record_arithmetic(&mut b.plan, Operation::Maximum, p, q, y)
     }));
+    // Small whole exponents multiply, also those of a negative base; 2^16 is exact.
+    for exponent in [16.0, -16.0, 11.0, 0.0, 1.0] {
+        cases.push(Builder::new(&name(&format!("-2 to the power of {exponent}")), |b| {
+            let (p, q) = (b.given("a", 1, 1, 1, &[-2.0]), b.given("b", 1, 1, 1, &[exponent]));
+            let y = b.output("y", models, rows, columns, EXACT);
+            record_arithmetic(&mut b.plan, Operation::Power, p, q, y)
+        }));
+    }
     for operation in Operation::ALL {
         let tolerance = match operation {
             Operation::Add | Operation::Subtract | Operation::Multiply | Operation::Maximum => EXACT,
@@ -178,6 +186,13 @@ fn row_cases(models: u32, rows: u32, columns: u32) -> Vec<Case> {
         Builder::new(&name("classes"), |b| {
             let z = b.input("z", models, rows, columns, Values::Uniform4);
             let t = b.class_indices("classes", 1, rows, columns);
+            losses(b, Loss::CrossEntropy, z, t, EXPONENTIAL)
+        }),
+        // Nothing in this crate asks for it, but it must not reach beyond the row: the last class.
+        Builder::new(&name("a class that there is not"), |b| {
+            let z = b.input("z", models, rows, columns, Values::Uniform4);
+            let t = b.class_indices("classes", 1, rows, columns);
+            b.refill(t, u32::MAX);
             losses(b, Loss::CrossEntropy, z, t, EXPONENTIAL)
         }),
         Builder::new(&name("probabilities that do not sum to 1"), |b| {
@@ -302,7 +317,7 @@ fn optimizer_cases(models: u32, length: u32) -> Vec<Case> {
             };
             // Running powers lie below 1.
             if let Some(powers) = state.powers {
-                b.refill(powers, 0.5);
+                b.refill(powers, 0.5f32.to_bits());
             }
             let w = b.update("w", models, 1, length, Values::Uniform, UPDATE);
             record_update(&mut b.plan, &optimizer, &state, dw, w)

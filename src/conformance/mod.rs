@@ -61,7 +61,8 @@ impl Tolerance {
             return expected.to_bits() == found.to_bits();
         }
         let both_nan = expected.is_nan() && found.is_nan();
-        both_nan || expected == found || (expected - found).abs() <= self.bound(expected)
+        let is_near = expected.is_finite() && (expected - found).abs() <= self.bound(expected);
+        both_nan || expected == found || is_near
     }
 
     fn bound(&self, expected: f32) -> f32 {

@@ -26,18 +26,21 @@ pub struct Table {
 pub enum ColumnKind {
     /// Every field is a finite number.
     Numbers,
-    /// Numbers, of which some are missing: a field is empty, NaN or an infinity.
+    /// Numbers, of which some are missing: a field is empty, `NA` or the like, NaN or an infinity.
     Incomplete,
     /// Some field is text.
     Text,
 }
+
+/// How other programs write a missing number.
+const MISSING: [&str; 7] = ["NA", "N/A", "n/a", "na", "null", "NULL", "None"];
 
 impl ColumnKind {
     /// The kind of a column of which `field` is the only field.
     fn of(field: &str) -> Self {
         match field.parse::<f64>() {
             Ok(number) if number.is_finite() => ColumnKind::Numbers,
-            Err(_) if !field.is_empty() => ColumnKind::Text,
+            Err(_) if !field.is_empty() && !MISSING.contains(&field) => ColumnKind::Text,
             _ => ColumnKind::Incomplete,
         }
     }

@@ -162,6 +162,13 @@ fn record(
             expected: "as many columns on the left as rows on the right".into(),
         });
     }
+    if a.columns == 0 {
+        return Err(Error::Shape {
+            operation: "matmul".into(),
+            found: format!("{} times {}", a.shape(), b.shape()),
+            expected: "at least one column on the left".into(),
+        });
+    }
     c.expect("matmul", "result", a.rows, b.columns)?;
     let models = Plan::models("matmul", &[a, b, extra, c])?;
     let params = Matmul {

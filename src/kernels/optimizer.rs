@@ -177,38 +177,51 @@ pub fn record_update(
     dw: Tensor,
     w: Tensor,
 ) -> Result<()> {
-    for (name, operand) in [("w", w), ("dw", dw)].into_iter().chain(state.moments.iter().map(|m| ("state", *m))) {
-        operand.expect(optimizer.name(), name, 1, w.columns)?;
+    let name = optimizer.name();
+    let is_adam = matches!(optimizer, Optimizer::Adam { .. });
+    if state.moments.len() != optimizer.n_states() || state.powers.is_some() != is_adam {
+        return Err(Error::Shape {
+            operation: name.into(),
+            found: format!("a state with {} moments", state.moments.len()),
+            expected: format!("the state that was declared for {name}"),
+        });
+    }
+    let settings = state.settings;
+    settings.expect(name, "settings", 1, optimizer.settings().len() as u32)?;
+    for (what, operand) in [("w", w), ("dw", dw)].into_iter().chain(state.moments.iter().map(|m| ("state", *m))) {
+        operand.expect(name, what, 1, w.columns)?;
         let View { offset, model, column, .. } = operand.view;
         if [w.columns, offset, model].iter().any(|count| count % 4 != 0) || column != 1 {
             return Err(Error::Shape {
-                operation: optimizer.name().into(),
-                found: format!("{name} of {} elements from {offset} on", w.columns),
+                operation: name.into(),
+                found: format!("{what} of {} elements from {offset} on", w.columns),
                 expected: "contiguous elements whose number and offset are multiples of 4".into(),
             });
         }
     }
-    let models = w.models;
     let quads = w.columns / 4;
-    let settings = state.settings;
-    match (optimizer, &state.moments[..], state.powers) {
-        (Optimizer::Sgd { .. }, [], None) => {
-            let [vdw, vs, vw] = [dw, settings, w].map(|operand| operand.view(models));
-            plan.push(&SGD, Sgd { dw: vdw, settings: vs, w: vw, quads }, &[dw, settings, w], models)
-        }
-        (Optimizer::Momentum { .. }, &[velocity], None) => {
+    match (&state.moments[..], state.powers) {
+        (&[velocity], None) => {
             let operands = [dw, settings, velocity, w];
+            let models = Plan::models(name, &operands)?;
             let [vdw, vs, vv, vw] = operands.map(|operand| operand.view(models));
             plan.push(&MOMENTUM, Momentum { dw: vdw, settings: vs, velocity: vv, w: vw, quads }, &operands, models)
         }
-        (Optimizer::Adam { .. }, &[m, v], Some(powers)) => {
-            record_powers(plan, settings, powers)?;
+        (&[m, v], Some(powers)) => {
+            powers.expect(name, "powers", 1, 2)?;
             let operands = [dw, settings, powers, m, v, w];
+            let models = Plan::models(name, &operands)?;
+            record_powers(plan, settings, powers)?;
             let [vdw, vs, vp, vm, vv, vw] = operands.map(|operand| operand.view(models));
             let params = Adam { dw: vdw, settings: vs, powers: vp, m: vm, v: vv, w: vw, quads };
             plan.push(&ADAM, params, &operands, models)
         }
-        _ => unreachable!("the state was declared for {}", optimizer.name()),
+        _ => {
+            let operands = [dw, settings, w];
+            let models = Plan::models(name, &operands)?;
+            let [vdw, vs, vw] = operands.map(|operand| operand.view(models));
+            plan.push(&SGD, Sgd { dw: vdw, settings: vs, w: vw, quads }, &operands, models)
+        }
     }
 }
 

@@ -25,11 +25,9 @@ pub fn write_weights(path: &Path, network: &Network, values: &[f32], metadata: O
         let view = TensorView::new(Dtype::F32, spec.shape(), bytes).expect("as many bytes as the shape tells");
         (spec.name.as_str(), view)
     });
-    let format = ("format".to_string(), "nngpu".to_string());
-    let metadata: HashMap<_, _> =
-        std::iter::once(format).chain(metadata.map(|(key, text)| (key.into(), text.into()))).collect();
-    let bytes =
-        safetensors::serialize(tensors, Some(metadata)).map_err(|error| failed(std::io::Error::other(error)))?;
+    // One key at most: several would be written in an order that changes from run to run.
+    let metadata = metadata.map(|(key, text)| HashMap::from([(key.to_string(), text.to_string())]));
+    let bytes = safetensors::serialize(tensors, metadata).map_err(|error| failed(std::io::Error::other(error)))?;
     replace_file(path, &bytes).map_err(failed)
 }
 

@@ -49,12 +49,15 @@ impl Snapshot {
 /// The first value that is not a number, in the order of computation.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Found {
+    /// The step of the epoch that computed it, counted from 1; 0 where it was there before.
+    pub step: usize,
     tensor: String,
     value: f32,
 }
 
-/// Repeats an epoch up to the batch whose loss is not finite, and looks at every tensor that its
-/// step writes, in order. The state must be that of the beginning of the epoch.
+/// Repeats an epoch up to the batch whose loss is not finite, and looks at the weights before it and
+/// at every tensor that its step writes, in order. One batch beyond those that ran asks for the
+/// weights alone. The state must be that of the beginning of the epoch.
 pub(super) fn blame(
     device: &Device,
     sweep: &mut Sweep,
@@ -66,11 +69,11 @@ pub(super) fn blame(
     while sweep.done() < batch {
         sweep.advance(batch - sweep.done())?;
     }
-    // Weights that a step before has spoiled.
+    // Weights that the step before has spoiled.
     let parameters: Vec<f32> = device.read(&sweep.kept(0))?;
     for spec in network.parameters() {
         if let Some(value) = first_not_finite(&parameters[spec.range()]) {
-            return Ok(Found { tensor: format!("{} before the step", spec.name), value });
+            return Ok(Found { step: batch, tensor: spec.name.clone(), value });
         }
     }
     sweep.advance(1)?;
@@ -83,11 +86,11 @@ pub(super) fn blame(
             }
             let values: Vec<f32> = device.read(&pass.program.buffer(operand.buffer))?;
             if let Some(value) = first_not_finite(&values) {
-                return Ok(Found { tensor: spec.label.clone(), value });
+                return Ok(Found { step: batch + 1, tensor: spec.label.clone(), value });
             }
         }
     }
-    Ok(Found { tensor: "the loss".into(), value: f32::NAN })
+    Ok(Found { step: batch + 1, tensor: "the loss".into(), value: f32::NAN })
 }
 
 fn first_not_finite(values: &[f32]) -> Option<f32> {

@@ -122,7 +122,7 @@ pub fn fit(
         let start = Instant::now();
         snapshot.save(&device)?;
         sweep.start(order(settings.seed, epoch, data.rows()))?;
-        loop {
+        while !history.is_interrupted {
             let count = pace.measure(|limit| {
                 let count = sweep.advance(limit)?;
                 device.wait().map(|()| count)
@@ -131,29 +131,34 @@ pub fn fit(
                 break;
             }
             let event = Event::Batches { epoch, done: sweep.done(), total: sweep.n_batches() };
-            if observe(&event).is_break() {
-                history.is_interrupted = true;
-                return Ok(history);
-            }
+            history.is_interrupted = observe(&event).is_break();
         }
         let losses: Vec<f32> = device.read(&sweep.kept(LOSSES))?;
-        if let Some(batch) = losses.iter().position(|loss| !loss.is_finite()) {
+        let losses = &losses[..sweep.done()];
+        let wrong = losses.iter().position(|loss| !loss.is_finite());
+        // A loss tells of the weights before its step; after the last step, the weights must.
+        let wrong = match wrong {
+            None if !mlp.values()?.iter().all(|value| value.is_finite()) => Some(losses.len()),
+            wrong => wrong,
+        };
+        if let Some(batch) = wrong {
             snapshot.restore(&device)?;
-            let order = order(settings.seed, epoch, data.rows());
-            let found = blame(&device, &mut sweep, order, batch, mlp.network())?;
+            let found = blame(&device, &mut sweep, order(settings.seed, epoch, data.rows()), batch, mlp.network())?;
             snapshot.restore(&device)?;
-            let step = (epoch - 1) * sweep.n_batches() + batch + 1;
+            let step = (epoch - 1) * sweep.n_batches() + found.step;
             return Err(found.into_error(step as u64, epoch as u64, settings.optimizer.learning_rate()));
+        }
+        if history.is_interrupted {
+            break;
         }
         let weighted = losses.iter().enumerate().map(|(batch, loss)| f64::from(*loss) * sweep.batch_rows(batch) as f64);
         let loss = weighted.sum::<f64>() / data.rows() as f64;
         let elapsed = start.elapsed();
         let validation = evaluator.as_mut().map(Evaluator::run).transpose()?;
         let done = Epoch { epoch, loss, validation, elapsed };
-        let observed = observe(&Event::Epoch(done.clone()));
+        history.is_interrupted = observe(&Event::Epoch(done.clone())).is_break() && epoch < settings.epochs;
         history.epochs.push(done);
-        if observed.is_break() {
-            history.is_interrupted = epoch < settings.epochs;
+        if history.is_interrupted {
             break;
         }
     }

@@ -123,7 +123,8 @@ struct Environment {
 impl Environment {
     fn read() -> Environment {
         let prefers_low_power = wgpu::PowerPreference::from_env() == Some(wgpu::PowerPreference::LowPower);
-        Environment { adapter_name: std::env::var("WGPU_ADAPTER_NAME").ok(), prefers_low_power }
+        let adapter_name = std::env::var("WGPU_ADAPTER_NAME").ok().filter(|name| !name.is_empty());
+        Environment { adapter_name, prefers_low_power }
     }
 }
 
@@ -166,6 +167,9 @@ fn choose(wanted: &str, candidates: &[Candidate], environment: &Environment) -> 
             }
         }),
         _ => {
+            if wanted.is_empty() {
+                return None;
+            }
             let by_index = wanted.parse().ok().filter(|index| *index < candidates.len());
             let by_backend = || wanted.split_once(':').and_then(|(backend, name)| best_named(Some(backend), name));
             let index = by_index.or_else(by_backend).or_else(|| best_named(None, wanted))?;
@@ -280,7 +284,7 @@ mod tests {
         check("VULKAN:", None, Some(Some(2)));
         check("metal:two", None, None);
         check("voodoo", None, None);
-        check("", None, Some(Some(2)));
+        check("", None, None);
     }
 
     #[test]

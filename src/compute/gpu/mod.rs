@@ -133,7 +133,7 @@ impl Gpu {
     }
 
     pub(super) fn allocate(&self, label: &str, length: usize) -> Result<Buffer> {
-        let bytes = length.max(1) as u64 * 4;
+        let bytes = (length.max(1) as u64).saturating_mul(4);
         let (limit, limit_name) = self.max_bytes();
         if bytes > limit {
             let adapter = self.shared.info.name.clone();
@@ -152,7 +152,7 @@ impl Gpu {
 
     pub(super) fn write(&self, buffer: &Buffer, start: usize, words: &[u32]) -> Result<()> {
         self.check_owner(buffer)?;
-        let end = start + words.len();
+        let end = start.saturating_add(words.len());
         if end > buffer.length {
             let (label, length) = (buffer.label.to_string(), buffer.length);
             return Err(Error::OutOfRange { label, length, start, end });
@@ -225,6 +225,8 @@ impl Gpu {
             let result = work();
             let reports = [pollster::block_on(validation.pop()), pollster::block_on(memory.pop())];
             if let Some(report) = reports.into_iter().flatten().next() {
+                // A lost device is the cause of all that follows; the driver tells when it is asked.
+                let _ = self.shared.device.poll(wgpu::PollType::Poll);
                 self.check_faults(doing)?;
                 return Err(self.driver_error(doing, report.to_string()));
             }
@@ -264,6 +266,10 @@ impl Gpu {
 }
 
 impl Buffer {
+    pub(super) fn is_same(&self, other: &Buffer) -> bool {
+        self.storage == other.storage
+    }
+
     pub fn label(&self) -> &str {
         &self.label
     }

@@ -99,7 +99,7 @@ fn other_columns_of_the_same_kind_are_named_and_quoted_for_the_shell() {
     let table = table("a,the b,c,d,e,y\n1,x,,4,u,z\n1,2,3,4,5,z\n1,2,nan,4,5,z\n");
     check_error(
         table.features(Some("y"), &[]),
-        "t.csv, line 2, column `the b`: found the text `x`, expected a number; leave the column out with `--ignore \"the b\"` (likewise `e`)",
+        "t.csv, line 2, column `the b`: found the text `x`, expected a number; leave the column out with `--ignore 'the b'` (likewise `e`)",
     );
     check_error(
         table.features(Some("y"), &strings(&["the b", "e"])),
