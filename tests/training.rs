@@ -222,6 +222,18 @@ fn settings_outside_their_range_are_refused() {
 }
 
 #[test]
+fn every_name_of_an_optimizer_is_one() {
+    for name in Optimizer::NAMES {
+        let optimizer = Optimizer::named(name, None).expect("a known name");
+        assert_eq!(optimizer.name(), name);
+        assert!(optimizer.check().is_ok());
+        assert_eq!(Optimizer::named(name, Some(0.5)).expect("a known name").learning_rate(), 0.5);
+    }
+    let message = Optimizer::named("bfgs", None).expect_err("unknown").to_string();
+    assert_eq!(message, "optimizer: found `bfgs`, expected one of sgd, momentum, adam");
+}
+
+#[test]
 fn saved_weights_load_back_and_wrong_ones_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("weights.safetensors");

@@ -70,7 +70,7 @@ pub struct Train {
     activation: Activation,
 
     /// Rule that moves the weights; momentum is SGD with 0.9 of its velocity kept
-    #[arg(long, default_value = "adam", value_parser = PossibleValuesParser::new(["sgd", "momentum", "adam"]))]
+    #[arg(long, default_value = "adam", value_parser = PossibleValuesParser::new(Optimizer::NAMES))]
     optimizer: String,
 
     /// Step length, above 0 [default: 0.001 for adam, 0.1 for sgd, 0.02 for momentum]
@@ -150,7 +150,8 @@ impl Train {
         let device = self.device.open(Some(network.flops_per_step(batch_size)))?;
         let mut mlp = Mlp::new(&device, &sizes, self.activation, self.seed)?;
 
-        let settings = Settings { optimizer: self.optimizer(), batch_size, epochs: self.epochs, seed: self.seed };
+        let optimizer = Optimizer::named(&self.optimizer, self.learning_rate)?;
+        let settings = Settings { optimizer, batch_size, epochs: self.epochs, seed: self.seed };
         let mut progress = Progress::new(self.epochs, train.rows().div_ceil(batch_size), Interrupt::listen());
         let start = Instant::now();
         let validation = parts.validation.as_ref();
@@ -241,15 +242,6 @@ impl Train {
     fn sizes(&self, inputs: usize, outputs: usize) -> Vec<usize> {
         let hidden = if self.hidden == [0] { &[] } else { &self.hidden[..] };
         [&[inputs], hidden, &[outputs]].concat()
-    }
-
-    fn optimizer(&self) -> Optimizer {
-        let rate = |default| self.learning_rate.unwrap_or(default);
-        match self.optimizer.as_str() {
-            "sgd" => Optimizer::sgd(rate(0.1)),
-            "momentum" => Optimizer::momentum(rate(0.02), 0.9),
-            _ => Optimizer::adam(rate(0.001)),
-        }
     }
 }
 

@@ -61,6 +61,29 @@ impl Optimizer {
         Optimizer::Adam { learning_rate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }
     }
 
+    /// The names that [`Optimizer::named`] knows.
+    pub const NAMES: [&str; 3] = ["sgd", "momentum", "adam"];
+
+    /// The optimizer of a name with its customary settings, and with a step length: by default 0.1
+    /// for sgd, 0.02 for momentum (of 0.9) and 0.001 for adam.
+    ///
+    /// # Errors
+    ///
+    /// A name that is none of [`Optimizer::NAMES`].
+    pub fn named(name: &str, learning_rate: Option<f32>) -> Result<Optimizer> {
+        let rate = |default| learning_rate.unwrap_or(default);
+        match name {
+            "sgd" => Ok(Optimizer::sgd(rate(0.1))),
+            "momentum" => Ok(Optimizer::momentum(rate(0.02), 0.9)),
+            "adam" => Ok(Optimizer::adam(rate(0.001))),
+            _ => Err(Error::Setting {
+                name: "optimizer".into(),
+                found: format!("`{name}`"),
+                expected: format!("one of {}", Optimizer::NAMES.join(", ")),
+            }),
+        }
+    }
+
     /// The name that users write.
     pub fn name(&self) -> &'static str {
         match self {
