@@ -29,3 +29,4 @@ pub use kernels::activation::Activation;
 pub use kernels::loss::Loss;
 pub use kernels::optimizer::Optimizer;
 pub use nn::{Array, Mlp, Network, Sgd};
+pub use wgpu;

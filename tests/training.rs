@@ -182,7 +182,10 @@ fn data_must_fit_the_network() {
         let mut mlp = Mlp::new(&Device::cpu(), &sizes, Activation::Relu, 0).expect("a network");
         let error = fit(&mut mlp, &data, None, &settings(Optimizer::sgd(0.1), 1), &mut |_| ControlFlow::Continue(()));
         let message = error.expect_err("does not fit").to_string();
-        assert!(message.starts_with("training: found data with 4 features and 3 targets, expected"), "{message}");
+        assert!(
+            message.starts_with("data for the network: found data with 4 features and 3 targets, expected"),
+            "{message}"
+        );
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Ending, Failure};
 /// List the GPU adapters of this machine
 #[derive(Debug, clap::Args)]
 pub struct Devices {
-    /// Print JSON, with every limit
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

@@ -146,11 +146,15 @@ impl Device {
         }
     }
 
-    /// Writes `values` into a buffer from element `start` on.
+    /// Writes `values`, each of 4 bytes, into a buffer from element `start` on.
     ///
     /// # Errors
     ///
     /// A range beyond the buffer's end, a buffer of another device, a lost device.
+    ///
+    /// # Panics
+    ///
+    /// Values that do not fill whole words of 4 bytes.
     pub fn write<T: Pod>(&self, buffer: &Buffer, start: usize, values: &[T]) -> Result<()> {
         let words: &[u32] = bytemuck::cast_slice(values);
         match (self, &buffer.0) {

@@ -36,7 +36,10 @@ pub static MATMUL: Kernel = Kernel {
             workgroup: [16, 16, 1],
             groups: |words| tiles(words, 64, 64),
             // A smaller tile gives more workgroups: these many keep a large GPU busy.
-            suits: |words, capabilities| suits_tiles(words, capabilities) && tiles(words, 64, 64) >= 128,
+            suits: |words, capabilities| {
+                let has_room = capabilities.max_invocations >= 256 && capabilities.max_workgroup_bytes >= 8192;
+                has_room && suits_tiles(words, capabilities) && tiles(words, 64, 64) >= 128
+            },
         },
         Form {
             name: "tiled 32",

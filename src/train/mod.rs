@@ -231,7 +231,7 @@ fn check_fit(network: &Network, data: &Dataset) -> Result<()> {
         return Ok(());
     }
     Err(Error::Shape {
-        operation: "training".into(),
+        operation: "data for the network".into(),
         found: format!("data with {} features and {} targets", data.features().columns(), data.n_outputs()),
         expected: format!("{inputs} and {outputs}, as the network has inputs and outputs"),
     })

@@ -33,7 +33,7 @@ pub struct AdapterReport {
     pub max_workgroup_bytes: u32,
     /// The most storage buffers that a kernel can bind.
     pub max_storage_buffers: u32,
-    /// The optional features that it has and this crate can use.
+    /// The optional features that it has and a device is opened with.
     pub features: Vec<&'static str>,
 }
 

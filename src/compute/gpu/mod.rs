@@ -109,7 +109,8 @@ impl Gpu {
     }
 
     /// The same device, choosing forms as an adapter of other capabilities would: to compare them
-    /// on one machine. Asking for what the adapter lacks is an error when a plan is compiled.
+    /// on one machine. The capabilities must be among the adapter's own: a form for subgroups of
+    /// another size, say, would compute wrong sums.
     pub fn with_capabilities(&self, capabilities: Capabilities) -> Gpu {
         Gpu { capabilities, ..self.clone() }
     }
