@@ -8,6 +8,7 @@ pub mod random;
 pub mod compute;
 pub mod kernels;
 
+#[cfg(not(target_arch = "wasm32"))]
 pub mod conformance;
 pub mod data;
 pub mod nn;

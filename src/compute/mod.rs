@@ -11,6 +11,8 @@ mod gpu;
 pub use cpu::Cpu;
 pub use device::{Buffer, Device, Program};
 pub use gpu::Gpu;
-pub use gpu::adapter::{AdapterReport, adapters, adapters_async};
+#[cfg(not(target_arch = "wasm32"))]
+pub use gpu::adapter::adapters;
+pub use gpu::adapter::{AdapterReport, adapters_async};
 pub use kernel::{Access, Args, Binding, Capabilities, Element, Form, Kernel};
 pub use plan::{BufferId, Plan, Step, Tensor};
