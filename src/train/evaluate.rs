@@ -65,7 +65,7 @@ fn batch_size(device: &Device, network: &Network) -> usize {
 /// A recorded evaluation, to be run after each epoch.
 #[derive(Debug)]
 pub(super) struct Evaluator<'a> {
-    mlp_device: Device,
+    device: Device,
     data: &'a Dataset,
     sweep: Sweep<'a>,
 }
@@ -100,14 +100,14 @@ impl<'a> Evaluator<'a> {
             record_tally(plan, 1.0, row_losses, batch.position, move_on, losses)?;
             Ok(Recorded { kept: vec![parameters, losses, hits], result: None })
         })?;
-        Ok(Evaluator { mlp_device: device.clone(), data, sweep })
+        Ok(Evaluator { device: device.clone(), data, sweep })
     }
 
     pub(super) fn run(&mut self) -> Result<Evaluation> {
         self.sweep.start_in_order()?;
         while self.sweep.advance(usize::MAX)? > 0 {}
         let total = |which| -> Result<f64> {
-            let sums: Vec<f32> = self.mlp_device.read(&self.sweep.kept(which))?;
+            let sums: Vec<f32> = self.device.read(&self.sweep.kept(which))?;
             Ok(sums.iter().map(|&sum| f64::from(sum)).sum())
         };
         let rows = self.data.rows() as f64;
