@@ -90,6 +90,7 @@ impl Shader {
             bounds_check_policies: checks.policies(),
             zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
             force_loop_bounding: checks == Checks::On,
+            emit_int_div_checks: checks == Checks::On,
             ..spv::Options::default()
         };
         spv::write_vec(&self.module, &self.info, &options, None).map_err(|error| self.untranslated(&error))
@@ -144,6 +145,7 @@ impl Shader {
             bounds_check_policies: checks.policies(),
             zero_initialize_workgroup_memory: false,
             force_loop_bounding: checks == Checks::On,
+            emit_int_div_checks: checks == Checks::On,
             ..msl::Options::default()
         };
         let entry_point = msl::PipelineOptions {

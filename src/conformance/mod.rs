@@ -19,9 +19,12 @@ pub struct Case {
     pub name: String,
     /// The kernel that it is about.
     pub kernel: &'static Kernel,
-    plan: Plan,
-    contents: Vec<(BufferId, Vec<u32>)>,
-    written: Vec<(BufferId, Tolerance)>,
+    /// What it computes.
+    pub plan: Plan,
+    /// What its buffers hold before.
+    pub contents: Vec<(BufferId, Vec<u32>)>,
+    /// The buffers that are compared, and how.
+    pub written: Vec<(BufferId, Tolerance)>,
 }
 
 /// How far two right results may be apart, and why.
