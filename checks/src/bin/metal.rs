@@ -147,8 +147,10 @@ static void call(const Thread &thread, uint32_t **buffers) {{ main_({arguments})
     ))
 }
 
-/// The entry point's parameters: type with qualifiers, name, attribute.
-fn parameters(text: &str) -> Result<Vec<(&str, &str, Option<&str>)>, String> {
+/// A parameter of the entry point: type with qualifiers, name, attribute.
+type Parameter<'a> = (&'a str, &'a str, Option<&'a str>);
+
+fn parameters(text: &str) -> Result<Vec<Parameter<'_>>, String> {
     let (_, from) = text.split_once("kernel void main_(").ok_or("found no entry point `main_`")?;
     let (list, _) = from.split_once("\n) {").ok_or("found no end of the entry point's parameters")?;
     let lines = list.lines().map(|line| line.trim_start_matches([' ', ','])).filter(|line| !line.is_empty());
