@@ -34,6 +34,18 @@ async function refusal(text, constants) {
   }
 }
 
+// A barrier that not every invocation reaches: a compiler that lets this pass is not looking.
+const canary = `@compute @workgroup_size(64)
+fn main(@builtin(local_invocation_index) local: u32) {
+  if local < 32u {
+    workgroupBarrier();
+  }
+}`;
+if (!(await refusal(canary, {}))?.includes('uniform control flow')) {
+  console.error('Tint let a barrier in non-uniform control flow pass');
+  process.exit(1);
+}
+
 const shaders = JSON.parse(readFileSync(join(folder, 'shaders.json'), 'utf8'));
 let nRefused = 0;
 for (const { name, file, constants } of shaders) {
