@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// Where plans run. Clones are the same device.
 #[derive(Clone, Debug)]
 pub enum Device {
-    /// A GPU through wgpu: Vulkan, Metal or DX12.
+    /// A GPU through wgpu: Vulkan, Metal, DX12 or a browser's WebGPU.
     Gpu(Gpu),
     /// The CPU, with the fast versions of the kernels.
     Cpu(Cpu),
@@ -236,11 +236,37 @@ impl Device {
     /// # Errors
     ///
     /// A program of another device, a lost device, a driver that refuses.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn run(&self, program: &Program, times: usize) -> Result<()> {
+        pollster::block_on(self.run_async(program, times))
+    }
+
+    /// Runs a program as [`Device::run`] does, without blocking in a browser.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Device::run`].
+    pub async fn run_async(&self, program: &Program, times: usize) -> Result<()> {
         match (self, &program.0) {
-            (Device::Gpu(gpu), Compiled::Gpu(program)) => gpu.run(program, times),
+            (Device::Gpu(gpu), Compiled::Gpu(program)) => gpu.run(program, times).await,
             (Device::Cpu(cpu) | Device::Reference(cpu), Compiled::Cpu(program)) => {
                 cpu.run(program, times);
+                Ok(())
+            }
+            _ => Err(Error::ForeignDevice { label: "program".into() }),
+        }
+    }
+
+    /// Runs a program once, without waiting for any of it on a GPU: for steps by hand, in a browser too.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Device::run`].
+    pub fn submit(&self, program: &Program) -> Result<()> {
+        match (self, &program.0) {
+            (Device::Gpu(gpu), Compiled::Gpu(program)) => gpu.submit(program),
+            (Device::Cpu(cpu) | Device::Reference(cpu), Compiled::Cpu(program)) => {
+                cpu.run(program, 1);
                 Ok(())
             }
             _ => Err(Error::ForeignDevice { label: "program".into() }),
@@ -262,9 +288,19 @@ impl Device {
     /// # Errors
     ///
     /// A lost device.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn wait(&self) -> Result<()> {
+        pollster::block_on(self.wait_async())
+    }
+
+    /// Waits as [`Device::wait`] does, without blocking in a browser.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Device::wait`].
+    pub async fn wait_async(&self) -> Result<()> {
         match self {
-            Device::Gpu(gpu) => gpu.wait(),
+            Device::Gpu(gpu) => gpu.wait().await,
             Device::Cpu(_) | Device::Reference(_) => Ok(()),
         }
     }

@@ -123,8 +123,17 @@ impl Array {
     /// Another shape, a lost device.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn item(&self) -> Result<f32> {
+        pollster::block_on(self.item_async())
+    }
+
+    /// Reads the only value of a `[1, 1]` array, without blocking in a browser.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Array::item`].
+    pub async fn item_async(&self) -> Result<f32> {
         self.layout.expect("item", "an array", 1, 1)?;
-        Ok(self.to_vec()?[0])
+        Ok(self.to_vec_async().await?[0])
     }
 
     /// The product: `[rows, depth]` times `[depth, columns]` gives `[rows, columns]`.
@@ -276,7 +285,7 @@ impl Array {
         record(&mut plan, &operands, y)?;
         let given: Vec<_> = operands.iter().zip(&arrays).map(|(o, array)| (o.buffer, &array.buffer)).collect();
         let program = self.device.compile(&plan, &given)?;
-        self.device.run(&program, 1)?;
+        self.device.submit(&program)?;
         Ok(Array::view(&self.device, &program.buffer(y.buffer), y))
     }
 }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{Array, Fusion, Network, Parameters, read_weights, write_weights};
+#[cfg(not(target_arch = "wasm32"))]
+use super::write_weights;
+use super::{Array, Fusion, Network, Parameters, read_weights};
 use crate::compute::{Buffer, BufferId, Device, Element, Plan, Tensor};
 use crate::kernels::activation::Activation;
 use crate::kernels::array::record_sum;
@@ -107,7 +109,7 @@ impl Mlp {
         let output = outputs[outputs.len() - 1];
         let given = [(parameters.buffer, &self.parameters), (input.buffer, x.buffer())];
         let program = self.device.compile(&plan, &given)?;
-        self.device.run(&program, 1)?;
+        self.device.submit(&program)?;
         Ok(Array::view(&self.device, &program.buffer(output.buffer), output))
     }
 
@@ -131,9 +133,24 @@ impl Mlp {
     /// As for [`Mlp::value_and_grad`].
     #[cfg(not(target_arch = "wasm32"))]
     pub fn value_and_grad_with(&self, fusion: Fusion, x: &Array, y: &Array, loss: Loss) -> Result<(f32, Parameters)> {
+        pollster::block_on(self.value_and_grad_async(fusion, x, y, loss))
+    }
+
+    /// The same without blocking in a browser.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Mlp::value_and_grad`].
+    pub async fn value_and_grad_async(
+        &self,
+        fusion: Fusion,
+        x: &Array,
+        y: &Array,
+        loss: Loss,
+    ) -> Result<(f32, Parameters)> {
         if y.element() == Element::U32 {
             let outputs = self.network.outputs();
-            if let Some(class) = y.to_vec()?.into_iter().find(|class| *class >= outputs as f32) {
+            if let Some(class) = y.to_vec_async().await?.into_iter().find(|class| *class >= outputs as f32) {
                 return Err(Error::Setting {
                     name: "class index".into(),
                     found: class.to_string(),
@@ -149,8 +166,8 @@ impl Mlp {
         record_value_and_grad(&mut plan, &self.network, fusion, loss, [parameters, input, targets, gradients, mean])?;
         let given = [(parameters.buffer, &self.parameters), (input.buffer, x.buffer()), (targets.buffer, y.buffer())];
         let program = self.device.compile(&plan, &given)?;
-        self.device.run(&program, 1)?;
-        let value = self.device.read::<f32>(&program.buffer(mean.buffer))?[0];
+        self.device.submit(&program)?;
+        let value = self.device.read_async::<f32>(&program.buffer(mean.buffer)).await?[0];
         Ok((value, Parameters::new(&self.device, &self.network, program.buffer(gradients.buffer))))
     }
 
@@ -172,7 +189,16 @@ impl Mlp {
     /// A lost device.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn values(&self) -> Result<Vec<f32>> {
-        self.device.read(&self.parameters)
+        pollster::block_on(self.values_async())
+    }
+
+    /// Every parameter's values, without blocking in a browser.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Mlp::values`].
+    pub async fn values_async(&self) -> Result<Vec<f32>> {
+        self.device.read_async(&self.parameters).await
     }
 
     pub(crate) fn buffer(&self) -> &Buffer {
@@ -208,7 +234,6 @@ impl Mlp {
 ///
 /// The tensors: parameters, `x` of `[batch, inputs]`, targets, gradients, and the mean loss of
 /// `[1, 1]`.
-#[cfg(not(target_arch = "wasm32"))]
 fn record_value_and_grad(
     plan: &mut Plan,
     network: &Network,
@@ -264,6 +289,6 @@ impl Sgd {
         let given = [(w.buffer, &mlp.parameters), (dw.buffer, gradients.buffer())];
         let program = mlp.device.compile(&plan, &given)?;
         mlp.device.write(&program.buffer(state.settings.buffer), 0, &self.optimizer.settings())?;
-        mlp.device.run(&program, 1)
+        mlp.device.submit(&program)
     }
 }

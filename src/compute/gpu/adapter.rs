@@ -76,7 +76,7 @@ pub(in crate::compute) async fn open(wanted: &str, flops_per_step: Option<f64>) 
         return Ok((None, "a step of this network is too small to keep a GPU busy".into()));
     }
     let (_instance, adapters) = enumerate().await;
-    let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+    let infos: Vec<_> = adapters.iter().map(info).collect();
     let candidates: Vec<_> = infos.iter().map(Candidate::from).collect();
     match choose(wanted, &candidates, &environment) {
         Some(Choice { adapter: Some(index), reason }) => {
@@ -202,8 +202,18 @@ async fn open_adapter(adapter: &wgpu::Adapter, info: wgpu::AdapterInfo) -> Resul
     }
 }
 
+/// A browser may keep the name of its adapter to itself, and wgpu does not tell the architecture, which it
+/// gives instead: <https://github.com/gfx-rs/wgpu/issues/8819>.
+pub(super) fn info(adapter: &wgpu::Adapter) -> wgpu::AdapterInfo {
+    let mut info = adapter.get_info();
+    if info.name.is_empty() {
+        info.name = "unnamed adapter".into();
+    }
+    info
+}
+
 fn report(index: usize, adapter: &wgpu::Adapter) -> AdapterReport {
-    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let (info, limits, features) = (info(adapter), adapter.limits(), adapter.features());
     AdapterReport {
         index,
         backend: backend_name(info.backend),

@@ -2,6 +2,7 @@
 
 pub mod adapter;
 mod program;
+mod submission;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -61,7 +62,7 @@ impl Device {
     /// The handlers for uncaptured errors and for a lost device stay the application's own.
     /// Limits are the device's; subgroup kernels run if it was opened with that feature.
     pub fn from_wgpu(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Device {
-        Device::Gpu(Gpu::new(adapter.get_info(), device, queue, Arc::default()))
+        Device::Gpu(Gpu::new(adapter::info(adapter), device, queue, Arc::default()))
     }
 }
 
@@ -190,13 +191,20 @@ impl Gpu {
             });
             (staging, receiver)
         })?;
-        // Natively this blocks until the copy is done; in a browser it does nothing, and the
-        // callback comes from the event loop.
-        self.wait()?;
+        // Natively the callback comes when the driver is asked; in a browser, by itself.
+        #[cfg(not(target_arch = "wasm32"))]
+        self.wait().await?;
         let refused = |message: String| self.driver_error(&doing, message);
-        match mapped.receive().await {
+        let mapped = mapped.receive().await;
+        // A browser has told by now what was wrong with the commands before.
+        self.check_faults(&doing)?;
+        match mapped {
             Some(Ok(())) => {}
-            Some(Err(error)) => return Err(refused(error.to_string())),
+            Some(Err(error)) => {
+                // A loss of the device is told after the failures that follow from it.
+                self.wait().await?;
+                return Err(refused(error.to_string()));
+            }
             None => return Err(refused("the callback was dropped".into())),
         }
         let range = staging.get_mapped_range(..bytes).map_err(|error| refused(error.to_string()))?;
@@ -207,10 +215,8 @@ impl Gpu {
         Ok(words)
     }
 
-    pub(super) fn wait(&self) -> Result<()> {
-        let polled = self.shared.device.poll(wgpu::PollType::wait_indefinitely());
-        self.check_faults("wait")?;
-        polled.map(drop).map_err(|error| self.driver_error("wait", error.to_string()))
+    pub(super) async fn wait(&self) -> Result<()> {
+        self.wait_for(None, "wait").await
     }
 
     /// Runs what may fail in the driver, and turns its report into an error.

@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
+use web_time::{Duration, Instant};
+
+use super::submission::Submission;
 use super::{Buffer, Gpu, lock};
 use crate::compute::kernel::{Access, Form, Kernel};
 use crate::compute::plan::{BufferId, MAX_MODELS, Plan, Step};
@@ -195,10 +197,8 @@ impl Gpu {
         Pipeline { compute, layout }
     }
 
-    pub(in crate::compute) fn run(&self, program: &Program, times: usize) -> Result<()> {
-        if program.buffers.iter().any(|buffer| self.check_owner(buffer).is_err()) {
-            return Err(Error::ForeignDevice { label: "program".into() });
-        }
+    pub(in crate::compute) async fn run(&self, program: &Program, times: usize) -> Result<()> {
+        self.check_program(program)?;
         let total = program.dispatches.len() * times;
         let mut sequence = program.dispatches.iter().cycle();
         let mut in_flight = VecDeque::with_capacity(IN_FLIGHT);
@@ -206,15 +206,31 @@ impl Gpu {
         let mut submitted = 0;
         while submitted < total {
             let count = program.per_submission.load(Ordering::Relaxed).min(total - submitted);
-            let submission = self.submit(sequence.by_ref().take(count))?;
+            let submission = self.submit_dispatches(sequence.by_ref().take(count))?;
             submitted += count;
             in_flight.push_back((submission, count));
             if in_flight.len() == IN_FLIGHT {
                 let (submission, count) = in_flight.pop_front().expect("just filled");
-                self.wait_for(submission)?;
+                self.wait_for(Some(submission), "run a program").await?;
                 program.pace(count, last_done.elapsed());
                 last_done = Instant::now();
             }
+        }
+        Ok(())
+    }
+
+    /// In parts as [`Gpu::run`] would submit it, since the driver's patience ends for one run as well.
+    pub(in crate::compute) fn submit(&self, program: &Program) -> Result<()> {
+        self.check_program(program)?;
+        for part in program.dispatches.chunks(program.per_submission.load(Ordering::Relaxed)) {
+            self.scoped("run a program", || drop(self.shared.queue.submit([self.encode(part.iter())])))?;
+        }
+        Ok(())
+    }
+
+    fn check_program(&self, program: &Program) -> Result<()> {
+        if program.buffers.iter().any(|buffer| self.check_owner(buffer).is_err()) {
+            return Err(Error::ForeignDevice { label: "program".into() });
         }
         Ok(())
     }
@@ -227,8 +243,8 @@ impl Gpu {
     }
 
     /// Encodes dispatches and submits them.
-    fn submit<'a>(&self, dispatches: impl Iterator<Item = &'a Dispatch>) -> Result<wgpu::SubmissionIndex> {
-        self.scoped("run a program", || self.shared.queue.submit([self.encode(dispatches)]))
+    fn submit_dispatches<'a>(&self, dispatches: impl Iterator<Item = &'a Dispatch>) -> Result<Submission> {
+        self.scoped("run a program", || self.submit_commands(self.encode(dispatches)))
     }
 
     /// Encodes dispatches in one pass.
@@ -243,13 +259,6 @@ impl Gpu {
         }
         drop(pass);
         encoder.finish()
-    }
-
-    fn wait_for(&self, submission: wgpu::SubmissionIndex) -> Result<()> {
-        let polled =
-            self.shared.device.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None });
-        self.check_faults("run a program")?;
-        polled.map(drop).map_err(|error| self.driver_error("run a program", error.to_string()))
     }
 }
 
