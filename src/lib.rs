@@ -13,7 +13,6 @@ pub mod conformance;
 pub mod data;
 pub mod nn;
 
-#[cfg(not(target_arch = "wasm32"))]
 pub mod train;
 
 #[cfg(not(target_arch = "wasm32"))]

@@ -1,5 +1,7 @@
 //! Rows to learn from: features, and what is to be predicted.
 
+use std::borrow::Cow;
+
 use super::{Matrix, Standardiser, Targets};
 use crate::kernels::loss::Loss;
 use crate::{Error, Result};
@@ -89,6 +91,11 @@ impl Dataset {
         }
     }
 
+    /// Features and targets.
+    pub fn into_parts(self) -> (Matrix, Targets) {
+        (self.features, self.targets)
+    }
+
     /// The rows at `row_indices`, in that order.
     ///
     /// # Errors
@@ -100,5 +107,17 @@ impl Dataset {
     /// An index is not below [`rows`](Self::rows).
     pub fn select_rows(&self, row_indices: &[u32]) -> Result<Dataset> {
         Dataset::new(self.features.select_rows(row_indices), self.targets.select_rows(row_indices))
+    }
+}
+
+impl From<Dataset> for Cow<'_, Dataset> {
+    fn from(data: Dataset) -> Self {
+        Cow::Owned(data)
+    }
+}
+
+impl<'a> From<&'a Dataset> for Cow<'a, Dataset> {
+    fn from(data: &'a Dataset) -> Self {
+        Cow::Borrowed(data)
     }
 }

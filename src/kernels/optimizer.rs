@@ -98,6 +98,15 @@ impl Optimizer {
         self.settings()[0]
     }
 
+    /// The same rule with another step length.
+    pub fn with_learning_rate(mut self, rate: f32) -> Optimizer {
+        let (Optimizer::Sgd { learning_rate }
+        | Optimizer::Momentum { learning_rate, .. }
+        | Optimizer::Adam { learning_rate, .. }) = &mut self;
+        *learning_rate = rate;
+        self
+    }
+
     /// What a device keeps of it for each model: the learning rate first.
     pub fn settings(&self) -> Vec<f32> {
         match *self {

@@ -38,11 +38,11 @@ impl Snapshot {
     }
 
     pub(super) fn save(&self, device: &Device) -> Result<()> {
-        device.run(&self.save, 1)
+        device.submit(&self.save)
     }
 
     pub(super) fn restore(&self, device: &Device) -> Result<()> {
-        device.run(&self.restore, 1)
+        device.submit(&self.restore)
     }
 }
 
@@ -58,25 +58,25 @@ pub(super) struct Found {
 /// Repeats an epoch up to the batch whose loss is not finite, and looks at the weights before it and
 /// at every tensor that its step writes, in order. One batch beyond those that ran asks for the
 /// weights alone. The state must be that of the beginning of the epoch.
-pub(super) fn blame(
+pub(super) async fn blame(
     device: &Device,
-    sweep: &mut Sweep,
+    sweep: &mut Sweep<'_>,
     order: Vec<u32>,
     batch: usize,
     network: &Network,
 ) -> Result<Found> {
     sweep.start(order)?;
     while sweep.done() < batch {
-        sweep.advance(batch - sweep.done())?;
+        sweep.advance(batch - sweep.done()).await?;
     }
     // Weights that the step before has spoiled.
-    let parameters: Vec<f32> = device.read(&sweep.kept(0))?;
+    let parameters: Vec<f32> = device.read_async(&sweep.kept(0)).await?;
     for spec in network.parameters() {
         if let Some(value) = first_not_finite(&parameters[spec.range()]) {
             return Ok(Found { step: batch, tensor: spec.name.clone(), value });
         }
     }
-    sweep.advance(1)?;
+    sweep.advance(1).await?;
     let pass = sweep.pass();
     for step in pass.plan.steps() {
         for (operand, binding) in step.operands.iter().zip(step.kernel.bindings) {
@@ -84,7 +84,7 @@ pub(super) fn blame(
             if binding.access != Access::Write || spec.element != Element::F32 {
                 continue;
             }
-            let values: Vec<f32> = device.read(&pass.program.buffer(operand.buffer))?;
+            let values: Vec<f32> = device.read_async(&pass.program.buffer(operand.buffer)).await?;
             if let Some(value) = first_not_finite(&values) {
                 return Ok(Found { step: batch + 1, tensor: spec.label.clone(), value });
             }

@@ -1,5 +1,7 @@
 //! Measures a network on a data set, and predicts with it.
 
+use std::borrow::Cow;
+
 use super::check_fit;
 use super::sweep::{Recorded, Sweep};
 use crate::data::{Dataset, Matrix, Targets};
@@ -49,8 +51,18 @@ impl Metric {
 /// # Errors
 ///
 /// Data that do not fit the network, a lost device.
+#[cfg(not(target_arch = "wasm32"))]
 pub fn evaluate(mlp: &Mlp, data: &Dataset) -> Result<Evaluation> {
-    Evaluator::new(mlp, data)?.run()
+    pollster::block_on(evaluate_async(mlp, data))
+}
+
+/// Measures as [`evaluate`] does, without blocking in a browser.
+///
+/// # Errors
+///
+/// As for [`evaluate`].
+pub async fn evaluate_async(mlp: &Mlp, data: &Dataset) -> Result<Evaluation> {
+    Evaluator::new(mlp, data)?.run().await
 }
 
 /// Rows of a batch when nothing is learned: enough to keep a device busy.
@@ -78,9 +90,9 @@ impl<'a> Evaluator<'a> {
     pub(super) fn new(mlp: &Mlp, data: &'a Dataset) -> Result<Evaluator<'a>> {
         let (network, device) = (mlp.network(), mlp.device());
         check_fit(network, data)?;
-        let targets = Some(data.targets());
+        let (features, targets) = (Cow::Borrowed(data.features()), Some(Cow::Borrowed(data.targets())));
         let batch_size = batch_size(device, network);
-        let sweep = Sweep::new(device, data.features(), targets, batch_size, 1, &[mlp.buffer()], |plan, batch| {
+        let sweep = Sweep::new(device, features, targets, batch_size, 1, &[mlp.buffer()], |plan, batch| {
             let parameters = network.declare(plan, "parameters", 1);
             let losses = plan.tensor("losses", 1, 1, batch.n_batches);
             let hits = plan.tensor("hits", 1, 1, batch.n_batches);
@@ -103,23 +115,25 @@ impl<'a> Evaluator<'a> {
         Ok(Evaluator { device: device.clone(), data, sweep })
     }
 
-    pub(super) fn run(&mut self) -> Result<Evaluation> {
+    pub(super) async fn run(&mut self) -> Result<Evaluation> {
         self.sweep.start_in_order()?;
-        while self.sweep.advance(usize::MAX)? > 0 {}
-        let total = |which| -> Result<f64> {
-            let sums: Vec<f32> = self.device.read(&self.sweep.kept(which))?;
-            Ok(sums.iter().map(|&sum| f64::from(sum)).sum())
-        };
+        while self.sweep.advance(usize::MAX).await? > 0 {}
         let rows = self.data.rows() as f64;
-        let loss = total(LOSSES)? / rows;
+        let loss = self.total(LOSSES).await? / rows;
         let metric = match self.data.targets() {
-            Targets::Classes(_) => Metric::Accuracy(total(HITS)? / rows),
+            Targets::Classes(_) => Metric::Accuracy(self.total(HITS).await? / rows),
             Targets::Values(values) => {
                 let variance = mean_variance(values);
                 Metric::R2(if variance > 0.0 { 1.0 - loss / variance } else { f64::NAN })
             }
         };
         Ok(Evaluation { loss, metric })
+    }
+
+    /// The sum over all batches.
+    async fn total(&self, which: usize) -> Result<f64> {
+        let sums: Vec<f32> = self.device.read_async(&self.sweep.kept(which)).await?;
+        Ok(sums.iter().map(|&sum| f64::from(sum)).sum())
     }
 }
 
@@ -141,14 +155,25 @@ fn mean_variance(values: &Matrix) -> f64 {
 /// # Errors
 ///
 /// Another number of columns, a lost device.
+#[cfg(not(target_arch = "wasm32"))]
 pub fn predict(mlp: &Mlp, features: &Matrix, loss: Loss) -> Result<Matrix> {
+    pollster::block_on(predict_async(mlp, features, loss))
+}
+
+/// Predicts as [`predict`] does, without blocking in a browser.
+///
+/// # Errors
+///
+/// As for [`predict`].
+pub async fn predict_async(mlp: &Mlp, features: &Matrix, loss: Loss) -> Result<Matrix> {
     let (network, device) = (mlp.network(), mlp.device());
     let outputs = network.outputs();
     if features.rows() == 0 {
         return Matrix::new(0, outputs as usize, Vec::new());
     }
     let batch_size = batch_size(device, network);
-    let mut sweep = Sweep::new(device, features, None, batch_size, 1, &[mlp.buffer()], |plan, batch| {
+    let rows = Cow::Borrowed(features);
+    let mut sweep = Sweep::new(device, rows, None, batch_size, 1, &[mlp.buffer()], |plan, batch| {
         let parameters = network.declare(plan, "parameters", 1);
         let layers = network.record_forward(plan, Fusion::Fused, parameters, batch.x)?;
         let mut result = layers[layers.len() - 1];
@@ -165,9 +190,9 @@ pub fn predict(mlp: &Mlp, features: &Matrix, loss: Loss) -> Result<Matrix> {
     })?;
     sweep.start_in_order()?;
     let mut values = Vec::with_capacity(features.rows() * outputs as usize);
-    while sweep.advance(1)? > 0 {
+    while sweep.advance(1).await? > 0 {
         let result = sweep.pass().result().expect("the step leaves its answers");
-        values.extend(device.read::<f32>(&result)?);
+        values.extend(device.read_async::<f32>(&result).await?);
     }
     Matrix::new(features.rows(), outputs as usize, values)
 }

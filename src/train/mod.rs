@@ -3,21 +3,25 @@
 mod blame;
 mod evaluate;
 mod sweep;
+mod trainer;
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-pub use evaluate::{Evaluation, Metric, evaluate, predict};
+pub use evaluate::{Evaluation, Metric, evaluate_async, predict_async};
+#[cfg(not(target_arch = "wasm32"))]
+pub use evaluate::{evaluate, predict};
+pub use trainer::Trainer;
 
 use crate::compute::{Buffer, Device, Plan};
 use crate::data::Dataset;
 use crate::kernels::batch::{Slot, record_tally};
-use crate::kernels::loss::record_loss;
+use crate::kernels::loss::{Loss, record_loss};
 use crate::kernels::optimizer::{Optimizer, OptimizerState, record_update};
 use crate::nn::{Fusion, Mlp, Network};
 use crate::random::{Key, Purpose, Threefry};
 use crate::{Error, Result};
-use blame::{Snapshot, blame};
 use evaluate::Evaluator;
 use sweep::{Batch, Recorded, Sweep};
 
@@ -94,13 +98,14 @@ pub struct History {
 ///
 /// The loss is the one that fits the targets, [`Dataset::loss`]. `observe` is told what happens;
 /// it can stop the training by breaking. Same device, seed and data give the same weights, bit for
-/// bit, however long each step takes.
+/// bit, however long each step takes. A [`Trainer`] takes single epochs.
 ///
 /// # Errors
 ///
 /// A setting outside its range, data that do not fit the network, or a loss that is no longer a
 /// number: [`Error::NotFinite`] then names the first tensor that went wrong, and the weights are
 /// those of the beginning of that epoch.
+#[cfg(not(target_arch = "wasm32"))]
 pub fn fit(
     mlp: &mut Mlp,
     data: &Dataset,
@@ -108,59 +113,36 @@ pub fn fit(
     settings: &Settings,
     observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
 ) -> Result<History> {
+    pollster::block_on(fit_async(mlp, data, validation, settings, observe))
+}
+
+/// Trains as [`fit`] does, without blocking in a browser.
+///
+/// # Errors
+///
+/// As for [`fit`].
+pub async fn fit_async(
+    mlp: &mut Mlp,
+    data: &Dataset,
+    validation: Option<&Dataset>,
+    settings: &Settings,
+    observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
+) -> Result<History> {
     settings.check()?;
-    for data in std::iter::once(data).chain(validation) {
-        check_fit(mlp.network(), data)?;
-    }
-    let device = mlp.device().clone();
-    let mut sweep = training_sweep(&device, mlp.network(), mlp.buffer(), data, settings)?;
-    let snapshot = Snapshot::new(&device, &sweep)?;
+    let Settings { optimizer, batch_size, epochs, seed } = *settings;
+    let mut trainer = Trainer::new(mlp, data, optimizer, batch_size, seed)?;
     let mut evaluator = validation.map(|validation| Evaluator::new(mlp, validation)).transpose()?;
     let mut history = History { epochs: Vec::new(), is_interrupted: false };
-    let mut pace = Pace::default();
-    for epoch in 1..=settings.epochs {
-        let start = Instant::now();
-        snapshot.save(&device)?;
-        sweep.start(order(settings.seed, epoch, data.rows()))?;
-        while !history.is_interrupted {
-            let count = pace.measure(|limit| {
-                let count = sweep.advance(limit)?;
-                device.wait().map(|()| count)
-            })?;
-            if count == 0 {
-                break;
-            }
-            let event = Event::Batches { epoch, done: sweep.done(), total: sweep.n_batches() };
-            history.is_interrupted = observe(&event).is_break();
-        }
-        let losses: Vec<f32> = device.read(&sweep.kept(LOSSES))?;
-        let losses = &losses[..sweep.done()];
-        let wrong = losses.iter().position(|loss| !loss.is_finite());
-        // A loss tells of the weights before its step; after the last step, the weights must.
-        let wrong = match wrong {
-            None if !mlp.values()?.iter().all(|value| value.is_finite()) => Some(losses.len()),
-            wrong => wrong,
+    while history.epochs.len() < epochs && !history.is_interrupted {
+        let Some(mut done) = trainer.epoch_async(observe).await? else {
+            history.is_interrupted = true;
+            break;
         };
-        if let Some(batch) = wrong {
-            snapshot.restore(&device)?;
-            let found = blame(&device, &mut sweep, order(settings.seed, epoch, data.rows()), batch, mlp.network())?;
-            snapshot.restore(&device)?;
-            let step = (epoch - 1) * sweep.n_batches() + found.step;
-            return Err(found.into_error(step as u64, epoch as u64, settings.optimizer.learning_rate()));
+        if let Some(evaluator) = &mut evaluator {
+            done.validation = Some(evaluator.run().await?);
         }
-        if history.is_interrupted {
-            break;
-        }
-        let weighted = losses.iter().enumerate().map(|(batch, loss)| f64::from(*loss) * sweep.batch_rows(batch) as f64);
-        let loss = weighted.sum::<f64>() / data.rows() as f64;
-        let elapsed = start.elapsed();
-        let validation = evaluator.as_mut().map(Evaluator::run).transpose()?;
-        let done = Epoch { epoch, loss, validation, elapsed };
-        history.is_interrupted = observe(&Event::Epoch(done.clone())).is_break() && epoch < settings.epochs;
+        history.is_interrupted = observe(&Event::Epoch(done.clone())).is_break() && done.epoch < epochs;
         history.epochs.push(done);
-        if history.is_interrupted {
-            break;
-        }
     }
     Ok(history)
 }
@@ -173,14 +155,22 @@ fn training_sweep<'a>(
     device: &Device,
     network: &Network,
     parameters: &Buffer,
-    data: &'a Dataset,
-    settings: &Settings,
+    data: Cow<'a, Dataset>,
+    optimizer: &Optimizer,
+    batch_size: usize,
 ) -> Result<Sweep<'a>> {
-    let record = |plan: &mut Plan, batch: &Batch| record_step(plan, network, batch, data, &settings.optimizer, 1);
-    let (features, targets) = (data.features(), Some(data.targets()));
-    let sweep = Sweep::new(device, features, targets, settings.batch_size, 1, &[parameters], record)?;
-    device.write(&sweep.kept(SETTINGS), 0, &settings.optimizer.settings())?;
-    if matches!(settings.optimizer, Optimizer::Adam { .. }) {
+    let loss = data.loss();
+    let record = |plan: &mut Plan, batch: &Batch| record_step(plan, network, batch, loss, optimizer, 1);
+    let (features, targets) = match data {
+        Cow::Borrowed(data) => (Cow::Borrowed(data.features()), Cow::Borrowed(data.targets())),
+        Cow::Owned(data) => {
+            let (features, targets) = data.into_parts();
+            (Cow::Owned(features), Cow::Owned(targets))
+        }
+    };
+    let sweep = Sweep::new(device, features, Some(targets), batch_size, 1, &[parameters], record)?;
+    device.write(&sweep.kept(SETTINGS), 0, &optimizer.settings())?;
+    if matches!(optimizer, Optimizer::Adam { .. }) {
         device.write(&sweep.kept(POWERS), 0, &[1.0f32, 1.0])?;
     }
     Ok(sweep)
@@ -194,7 +184,7 @@ fn record_step(
     plan: &mut Plan,
     network: &Network,
     batch: &Batch,
-    data: &Dataset,
+    loss: Loss,
     optimizer: &Optimizer,
     models: u32,
 ) -> Result<Recorded> {
@@ -210,7 +200,7 @@ fn record_step(
     let row_losses = plan.tensor("row losses", models, batch.rows, 1);
     let output_gradient = plan.tensor("output gradient", models, batch.rows, output.columns);
     let targets = batch.y.expect("training has targets");
-    record_loss(plan, data.loss(), output, targets, row_losses, output_gradient)?;
+    record_loss(plan, loss, output, targets, row_losses, output_gradient)?;
     let gradients = network.declare(plan, "gradients", models);
     network.record_backward(plan, Fusion::Fused, parameters, batch.x, &outputs, output_gradient, gradients)?;
     record_update(plan, optimizer, &state, gradients, parameters)?;
@@ -235,31 +225,4 @@ fn check_fit(network: &Network, data: &Dataset) -> Result<()> {
         found: format!("data with {} features and {} targets", data.features().columns(), data.n_outputs()),
         expected: format!("{inputs} and {outputs}, as the network has inputs and outputs"),
     })
-}
-
-/// Sizes the parts of an epoch so that the observer hears about ten times a second. Only when it
-/// is told depends on the clock.
-#[derive(Debug)]
-struct Pace {
-    limit: usize,
-}
-
-impl Default for Pace {
-    fn default() -> Pace {
-        Pace { limit: 1 }
-    }
-}
-
-impl Pace {
-    fn measure(&mut self, part: impl FnOnce(usize) -> Result<usize>) -> Result<usize> {
-        let start = Instant::now();
-        let count = part(self.limit)?;
-        let elapsed = start.elapsed();
-        if elapsed > Duration::from_millis(150) {
-            self.limit = (self.limit / 2).max(1);
-        } else if elapsed < Duration::from_millis(60) && count == self.limit {
-            self.limit *= 2;
-        }
-        Ok(count)
-    }
 }

@@ -1,5 +1,7 @@
 //! Goes through a data set in batches, with the data on the device.
 
+use std::borrow::Cow;
+
 use crate::Result;
 use crate::compute::{Buffer, Device, Element, Plan, Program, Tensor};
 use crate::data::{Matrix, Targets};
@@ -39,8 +41,8 @@ pub struct Recorded {
 #[derive(Debug)]
 pub struct Sweep<'a> {
     device: Device,
-    features: &'a Matrix,
-    targets: Option<&'a Targets>,
+    features: Cow<'a, Matrix>,
+    targets: Option<Cow<'a, Targets>>,
     batch_size: usize,
     /// Rows on the device at a time.
     window: usize,
@@ -85,8 +87,8 @@ impl<'a> Sweep<'a> {
     /// records the step. `given` holds buffers for the first of the kept tensors.
     pub fn new(
         device: &Device,
-        features: &'a Matrix,
-        targets: Option<&'a Targets>,
+        features: Cow<'a, Matrix>,
+        targets: Option<Cow<'a, Targets>>,
         batch_size: usize,
         models: u32,
         given: &[&Buffer],
@@ -94,7 +96,7 @@ impl<'a> Sweep<'a> {
     ) -> Result<Sweep<'a>> {
         let rows = features.rows();
         let batch_size = batch_size.min(rows);
-        let widest = features.columns().max(targets.map_or(1, Targets::columns)).max(1);
+        let widest = features.columns().max(targets.as_deref().map_or(1, Targets::columns)).max(1);
         let fitting = device.max_length() / widest;
         let is_resident = rows <= fitting;
         let window = if is_resident { rows } else { (fitting / batch_size).max(1) * batch_size };
@@ -106,7 +108,7 @@ impl<'a> Sweep<'a> {
             let mut plan = Plan::new();
             let n_batches = features.rows().div_ceil(batch_size) as u32;
             let (batch, feed) =
-                declare_batch(&mut plan, features, targets, [rows, batch_size, window], n_batches, models)?;
+                declare_batch(&mut plan, &features, targets.as_deref(), [rows, batch_size, window], n_batches, models)?;
             let recorded = record(&mut plan, &batch)?;
             // What the two steps share: the data, and what lives on from step to step.
             let shared: Vec<Buffer> = match first {
@@ -143,7 +145,7 @@ impl<'a> Sweep<'a> {
     /// Writes what stays the same for all sweeps.
     fn prepare(&self) -> Result<()> {
         if self.is_resident {
-            self.write_rows(self.features.values(), self.targets)
+            self.write_rows(self.features.values(), self.targets.as_deref())
         } else {
             let same: Vec<u32> = (0..self.window as u32).collect();
             self.write(self.first().feed.order, &same)
@@ -187,25 +189,25 @@ impl<'a> Sweep<'a> {
     }
 
     /// Runs up to `limit` of the batches that remain; gives how many it ran, 0 at the end.
-    pub fn advance(&mut self, limit: usize) -> Result<usize> {
+    pub async fn advance(&mut self, limit: usize) -> Result<usize> {
         let (rows, start) = (self.order.len(), self.done * self.batch_size);
         if start >= rows || limit == 0 {
             return Ok(0);
         }
         if !self.is_resident && start.is_multiple_of(self.window) {
             let window = &self.order[start..rows.min(start + self.window)];
-            let targets = self.targets.map(|targets| targets.select_rows(window));
+            let targets = self.targets.as_deref().map(|targets| targets.select_rows(window));
             self.write_rows(self.features.select_rows(window).values(), targets.as_ref())?;
         }
         let window_end = rows.min((start / self.window + 1) * self.window);
         let full_batches = (window_end - start) / self.batch_size;
         let count = if full_batches > 0 {
             let count = full_batches.min(limit);
-            self.device.run(&self.first().program, count)?;
+            self.device.run_async(&self.first().program, count).await?;
             count
         } else {
             let rest = self.rest.as_ref().expect("rows remain");
-            self.device.run(&rest.program, 1)?;
+            self.device.run_async(&rest.program, 1).await?;
             1
         };
         self.done += count;
@@ -218,6 +220,11 @@ impl<'a> Sweep<'a> {
             Some(rest) if self.done == self.n_batches() => rest,
             _ => self.first(),
         }
+    }
+
+    /// Rows of a whole sweep.
+    pub fn n_rows(&self) -> usize {
+        self.features.rows()
     }
 
     /// Batches of a whole sweep.

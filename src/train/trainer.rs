@@ -1,0 +1,183 @@
+//! A training that goes on for as long as it is asked to.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use web_time::{Duration, Instant};
+
+use super::blame::{Snapshot, blame};
+use super::sweep::Sweep;
+use super::{Epoch, Event, LOSSES, SETTINGS, Settings, check_fit, order, training_sweep};
+use crate::data::Dataset;
+use crate::nn::{Mlp, Network};
+use crate::{Device, Optimizer, Result};
+
+/// A training recorded and compiled once, then taken epoch by epoch: what [`fit`](super::fit) does in a
+/// loop, for whoever wants to do something in between.
+///
+/// It shares the network's memory: what it learns shows in the [`Mlp`] that it was made from.
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// use nngpu::data::{Dataset, Matrix, Targets};
+/// use nngpu::train::Trainer;
+/// use nngpu::{Activation, Device, Mlp, Optimizer};
+///
+/// let x = Matrix::new(3, 1, vec![-1.0, 0.0, 1.0])?;
+/// let y = Matrix::new(3, 1, vec![-2.0, 0.0, 2.0])?;
+/// let data = Dataset::new(x, Targets::Values(y))?;
+/// let mut mlp = Mlp::new(&Device::cpu(), &[1, 1], Activation::Identity, 0)?;
+/// let mut trainer = Trainer::new(&mut mlp, &data, Optimizer::sgd(0.2), 3, 0)?;
+/// let mut epoch = || trainer.epoch(&mut |_| ControlFlow::Continue(()));
+/// let first = epoch()?.expect("nobody broke it off").loss;
+/// assert!(epoch()?.expect("nobody broke it off").loss < first);
+/// trainer.set_learning_rate(0.02)?;
+/// # Ok::<(), nngpu::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Trainer<'a> {
+    device: Device,
+    network: Network,
+    optimizer: Optimizer,
+    seed: u64,
+    sweep: Sweep<'a>,
+    snapshot: Snapshot,
+    pace: Pace,
+    /// Epochs that were done, or broken off.
+    n_epochs: usize,
+}
+
+impl<'a> Trainer<'a> {
+    /// Records and compiles the training of `mlp` on `data`, borrowed or its own, in batches of
+    /// `batch_size` rows; `seed` decides the order of rows in each epoch.
+    ///
+    /// # Errors
+    ///
+    /// A setting outside its range, data that do not fit the network.
+    pub fn new(
+        mlp: &mut Mlp,
+        data: impl Into<Cow<'a, Dataset>>,
+        optimizer: Optimizer,
+        batch_size: usize,
+        seed: u64,
+    ) -> Result<Trainer<'a>> {
+        let data = data.into();
+        Settings { optimizer, batch_size, epochs: 1, seed }.check()?;
+        check_fit(mlp.network(), &data)?;
+        let (device, network) = (mlp.device().clone(), mlp.network().clone());
+        let sweep = training_sweep(&device, &network, mlp.buffer(), data, &optimizer, batch_size)?;
+        let snapshot = Snapshot::new(&device, &sweep)?;
+        Ok(Trainer { device, network, optimizer, seed, sweep, snapshot, pace: Pace::default(), n_epochs: 0 })
+    }
+
+    /// The rule that moves the weights, with the step length of the next epoch.
+    pub fn optimizer(&self) -> &Optimizer {
+        &self.optimizer
+    }
+
+    /// Changes the step length from the next epoch on. What the optimizer remembers stays.
+    ///
+    /// # Errors
+    ///
+    /// A step length that is not above 0, a lost device.
+    pub fn set_learning_rate(&mut self, learning_rate: f32) -> Result<()> {
+        let optimizer = self.optimizer.with_learning_rate(learning_rate);
+        optimizer.check()?;
+        self.device.write(&self.sweep.kept(SETTINGS), 0, &optimizer.settings())?;
+        self.optimizer = optimizer;
+        Ok(())
+    }
+
+    /// Learns from every row once and tells how it went, without a validation; nothing where `observe`
+    /// broke it off, which leaves the weights of the batches that were done.
+    ///
+    /// `observe` is told [`Event::Batches`]. Epochs are counted from the trainer's first one.
+    ///
+    /// # Errors
+    ///
+    /// A loss or weights that are no longer numbers, as in [`fit`](super::fit). The weights and the
+    /// optimizer are then those of the beginning of the epoch: one may go on with a smaller step length.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn epoch(&mut self, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Option<Epoch>> {
+        pollster::block_on(self.epoch_async(observe))
+    }
+
+    /// Learns as [`Trainer::epoch`] does, without blocking in a browser.
+    ///
+    /// A future that is dropped leaves the weights of the batches that were done.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Trainer::epoch`].
+    pub async fn epoch_async(&mut self, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Option<Epoch>> {
+        let (epoch, start) = (self.n_epochs + 1, Instant::now());
+        self.snapshot.save(&self.device)?;
+        self.sweep.start(order(self.seed, epoch, self.sweep.n_rows()))?;
+        let mut is_interrupted = false;
+        while !is_interrupted && self.part().await? > 0 {
+            let event = Event::Batches { epoch, done: self.sweep.done(), total: self.sweep.n_batches() };
+            is_interrupted = observe(&event).is_break();
+        }
+        let loss = self.loss(epoch).await?;
+        self.n_epochs = epoch;
+        let done = Epoch { epoch, loss, validation: None, elapsed: start.elapsed() };
+        Ok((!is_interrupted).then_some(done))
+    }
+
+    /// Some of the batches that remain; gives how many, 0 at the end.
+    async fn part(&mut self) -> Result<usize> {
+        let start = Instant::now();
+        let count = self.sweep.advance(self.pace.limit).await?;
+        self.device.wait_async().await?;
+        self.pace.adjust(count, start.elapsed());
+        Ok(count)
+    }
+
+    /// The mean loss over the rows of the batches that were done, if all that was computed are numbers.
+    async fn loss(&mut self, epoch: usize) -> Result<f64> {
+        let losses: Vec<f32> = self.device.read_async(&self.sweep.kept(LOSSES)).await?;
+        let losses = &losses[..self.sweep.done()];
+        let weights: Vec<f32> = self.device.read_async(&self.sweep.kept(PARAMETERS)).await?;
+        // A loss tells of the weights before its step; after the last step, the weights must.
+        let is_spoiled = !weights.iter().all(|value| value.is_finite());
+        let wrong = losses.iter().position(|loss| !loss.is_finite()).or(is_spoiled.then_some(losses.len()));
+        if let Some(batch) = wrong {
+            self.snapshot.restore(&self.device)?;
+            let order = order(self.seed, epoch, self.sweep.n_rows());
+            let found = blame(&self.device, &mut self.sweep, order, batch, &self.network).await?;
+            self.snapshot.restore(&self.device)?;
+            let step = (epoch - 1) * self.sweep.n_batches() + found.step;
+            return Err(found.into_error(step as u64, epoch as u64, self.optimizer.learning_rate()));
+        }
+        let rows = |batch| self.sweep.batch_rows(batch) as f64;
+        let weighted = losses.iter().enumerate().map(|(batch, loss)| f64::from(*loss) * rows(batch));
+        Ok(weighted.sum::<f64>() / self.sweep.n_rows() as f64)
+    }
+}
+
+/// Which kept tensor holds the weights.
+const PARAMETERS: usize = 0;
+
+/// Sizes the parts of an epoch so that the observer hears about ten times a second. Only when it
+/// is told depends on the clock.
+#[derive(Debug)]
+struct Pace {
+    limit: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { limit: 1 }
+    }
+}
+
+impl Pace {
+    fn adjust(&mut self, count: usize, elapsed: Duration) {
+        if elapsed > Duration::from_millis(150) {
+            self.limit = (self.limit / 2).max(1);
+        } else if elapsed < Duration::from_millis(60) && count == self.limit {
+            self.limit *= 2;
+        }
+    }
+}
