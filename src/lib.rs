@@ -8,18 +8,16 @@ pub mod random;
 pub mod compute;
 pub mod kernels;
 
-#[cfg(not(target_arch = "wasm32"))]
 pub mod conformance;
 pub mod data;
 pub mod nn;
 
+pub mod doctor;
 pub mod train;
 
+// One works on files, the other writes as it computes: neither is for a browser.
 #[cfg(not(target_arch = "wasm32"))]
 pub mod model;
-
-#[cfg(not(target_arch = "wasm32"))]
-pub mod doctor;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod tutorial;
 

@@ -3,9 +3,8 @@
 use std::io::{self, Write};
 
 use nngpu::compute::adapters;
-use nngpu::doctor::{Finding, examine};
+use nngpu::doctor::{Finding, examine, report};
 use nngpu::{Device, Error};
-use serde_json::{Value, json};
 
 use super::{Ending, Failure};
 
@@ -36,7 +35,7 @@ impl Doctor {
             vec![self.device.clone()]
         };
         let mut out = io::stdout().lock();
-        let mut reports = Vec::new();
+        let mut examined = Vec::new();
         let mut n_wrong = 0;
         for name in names {
             let device = Device::open(&name)?;
@@ -51,13 +50,10 @@ impl Doctor {
             });
             written?;
             n_wrong += findings.iter().filter(|finding| !finding.is_right()).count();
-            reports.push(
-                json!({ "device": device.description(), "findings": findings.iter().map(to_json).collect::<Vec<_>>() }),
-            );
+            examined.push((device.description(), findings));
         }
         if self.json {
-            serde_json::to_writer_pretty(&mut out, &json!({ "version": 1, "devices": reports }))
-                .map_err(io::Error::from)?;
+            serde_json::to_writer_pretty(&mut out, &report(&examined)).map_err(io::Error::from)?;
             writeln!(out)?;
         }
         out.flush()?;
@@ -85,16 +81,4 @@ fn write_finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
         0 => Ok(()),
         more => writeln!(out, "          and {more} more"),
     }
-}
-
-fn to_json(finding: &Finding) -> Value {
-    json!({
-        "name": finding.name,
-        "cases": finding.n_cases,
-        "passed": finding.is_right(),
-        "failures": finding.failures,
-        // JSON has no infinity.
-        "worst_error_part_of_bound": finding.worst.is_finite().then_some(finding.worst),
-        "elapsed_ms": finding.elapsed.as_secs_f64() * 1e3,
-    })
 }

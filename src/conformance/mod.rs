@@ -90,13 +90,27 @@ impl Case {
     /// # Errors
     ///
     /// Whatever the device reports.
+    #[cfg(not(target_arch = "wasm32"))]
     pub fn run(&self, device: &Device) -> Result<Vec<Vec<u32>>> {
+        pollster::block_on(self.run_async(device))
+    }
+
+    /// Runs the case as [`Case::run`] does, without blocking in a browser.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Case::run`].
+    pub async fn run_async(&self, device: &Device) -> Result<Vec<Vec<u32>>> {
         let program = device.compile(&self.plan, &[])?;
         for (id, words) in &self.contents {
             device.write(&program.buffer(*id), 0, words)?;
         }
-        device.run(&program, 1)?;
-        self.written.iter().map(|(id, _)| device.read(&program.buffer(*id))).collect()
+        device.submit(&program)?;
+        let mut found = Vec::new();
+        for (id, _) in &self.written {
+            found.push(device.read_async(&program.buffer(*id)).await?);
+        }
+        Ok(found)
     }
 
     /// Workgroups that one model of the kernel needs on an adapter.
