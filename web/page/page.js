@@ -36,6 +36,7 @@ export class Page {
   #network;
   #look;
   #trainer = null;
+  #isOnCpu = false;
   #palette = new Palette();
   #pending = Promise.resolve();
   #typing = 0;
@@ -60,7 +61,8 @@ export class Page {
     byId('share').addEventListener('click', () => this.#share());
     byId('undo').addEventListener('click', () => this.#change({ ...this.#setup, points: this.#setup.points.slice(0, -1) }));
     byId('clear').addEventListener('click', () => this.#change({ ...this.#setup, points: [] }));
-    byId('use-cpu').addEventListener('click', () => this.open((Lab) => Lab.open_cpu()));
+    byId('use-cpu').addEventListener('click', () => this.open(onCpu));
+    byId('other-device').addEventListener('click', () => this.open(this.#isOnCpu ? onGpu : onCpu));
     byId('examine').addEventListener('click', () => this.examine());
     byId('log').addEventListener('change', ({ target }) => this.#curve.setLogarithmic(target.checked));
     addEventListener('hashchange', () => {
@@ -74,13 +76,15 @@ export class Page {
   }
 
   // Opens a device and makes the first network. Where there is no WebGPU, the page says so and offers the CPU.
-  open(openLab = (Lab) => Lab.open()) {
-    this.pause();
+  open(openLab = onGpu) {
+    this.#trainer?.close();
     this.#trainer = null;
+    this.#isOnCpu = openLab === onCpu;
     this.#showControls();
     this.ready = (async () => {
       byId('missing').hidden = true;
-      byId('device').textContent = 'Looking for a GPU…';
+      byId('device').textContent = this.#isOnCpu ? 'Opening the CPU…' : 'Looking for a GPU…';
+      byId('other-device').hidden = true;
       document.body.dataset.device = 'opening';
       try {
         this.#trainer = new Trainer(await openLab(await this.#loadLab()));
@@ -89,7 +93,9 @@ export class Page {
         return;
       }
       document.body.dataset.device = 'open';
-      byId('device').textContent = `Computing on ${this.#trainer.device()}`;
+      byId('device').textContent = `Computing on ${await named(this.#trainer.device())}`;
+      byId('other-device').textContent = this.#isOnCpu ? 'Use the GPU' : 'Use the CPU';
+      byId('other-device').hidden = false;
       await this.#restart();
     })();
     return this.ready;
@@ -288,6 +294,8 @@ export class Page {
 
   async #refresh() {
     const trainer = this.#trainer;
+    // Another device may be about to open.
+    if (trainer === null) return;
     const begin = performance.now();
     try {
       const values = await trainer.surface(RESOLUTION);
@@ -392,6 +400,17 @@ export class Page {
     byId('error').hidden = error === null;
     byId('error').textContent = error === null ? '' : sentence(error);
   }
+}
+
+const onGpu = (Lab) => Lab.open();
+const onCpu = (Lab) => Lab.open_cpu();
+
+// Browsers do not tell the name of an adapter, only its vendor and architecture.
+async function named(device) {
+  if (!device.includes('unnamed adapter')) return device;
+  const adapter = await navigator.gpu.requestAdapter().catch(() => null);
+  const known = [adapter?.info?.vendor, adapter?.info?.architecture].filter(Boolean).join(' ');
+  return known === '' ? device : device.replace('unnamed adapter', known);
 }
 
 // What a set of points lacks before a network can be trained on it; empty if nothing.

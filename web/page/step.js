@@ -51,7 +51,7 @@ function forwardStage({ weight, bias, z, y }, x, k, count, { activation }) {
         : text(`${counted(bias.length, 'neuron')}. Each multiplies the ${x.length} inputs by weights of its own, adds up, and adds its bias. ${does}`),
       formula(`z${n} = ${inputOf(layer)} W${n}ᵀ + b${n}`),
       isLast ? null : formula(numbered(activationFormula, layer)),
-      text(`By hand, for neuron ${o + 1}${bias.length > 1 ? ', whose sum is the largest' : ''}:`),
+      text(`By hand, for neuron ${o + 1}:`),
       byHand(sumByHand(x, weight[o], bias[o], z[o])),
       off > 0 ? text(`Switched off for this point: ${off} of ${y.length}.`) : null,
     ],

@@ -89,6 +89,13 @@ export class Trainer {
     this.isRunning = false;
   }
 
+  // Lets the device go once what is under way is done.
+  close() {
+    this.pause();
+    this.#generation += 1;
+    return this.#turn((lab) => lab.free?.());
+  }
+
   #count() {
     const now = performance.now();
     this.#marks.push({ now, epoch: this.epoch });
