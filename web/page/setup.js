@@ -2,18 +2,18 @@
 
 import { NAMES, pointsFromText, pointsToText } from './data.js';
 
-export const ACTIVATIONS = ['tanh', 'relu', 'sigmoid', 'identity'];
+export const ACTIVATIONS = ['relu', 'tanh', 'sigmoid', 'identity'];
 
 // A learning rate to begin with, for each optimizer. For sets this small Adam bears more than its usual 0.001.
-export const OPTIMIZERS = { adam: 0.01, momentum: 0.05, sgd: 0.3 };
+export const OPTIMIZERS = { adam: 0.02, momentum: 0.05, sgd: 0.3 };
 
 export const DEFAULT = Object.freeze({
   data: 'spirals',
   hidden: [16, 16],
-  activation: 'tanh',
+  activation: 'relu',
   optimizer: 'adam',
   learningRate: OPTIMIZERS.adam,
-  batchSize: 32,
+  batchSize: 20,
   seed: 1,
   points: [],
 });
@@ -42,7 +42,7 @@ function readHidden(text) {
 
 function readLearningRate(text) {
   const rate = Number(text);
-  if (text.trim() === '' || !(rate > 0 && rate <= 10)) throw new Error('Write a number above 0 and up to 10, such as 0.01.');
+  if (text.trim() === '' || !(rate > 0 && rate <= 10)) throw new Error('Write a number above 0 and up to 10, such as 0.02.');
   return rate;
 }
 
