@@ -118,8 +118,9 @@ export class NetworkDrawing {
   }
 }
 
-// Values about zero as shades from 0 to 1, with zero in the middle.
+// Values about zero as shades from 0 to 1, with zero in the middle. The square root lets small values be seen beside
+// those of the corners, which are large where an activation has no bound.
 function signed(values) {
   const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-9);
-  return values.map((v) => 0.5 + (0.5 * v) / largest);
+  return values.map((v) => 0.5 + 0.5 * Math.sign(v) * Math.sqrt(Math.abs(v) / largest));
 }

@@ -36,6 +36,8 @@ function mix(from, to, part) {
   return fromOklab(a.map((v, k) => v + part * (b[k] - v)));
 }
 
+const indexOf = (probability) => Math.max(0, Math.min(N_SHADES - 1, Math.round(probability * (N_SHADES - 1))));
+
 export class Palette {
   constructor() {
     const style = getComputedStyle(document.documentElement);
@@ -45,6 +47,8 @@ export class Palette {
       const p = k / (N_SHADES - 1);
       return p < 0.5 ? mix(a, middle, 2 * p) : mix(middle, b, 2 * p - 1);
     });
+    // The bytes of a pixel as one number, least first: every browser's machine stores numbers so.
+    this.pixels = Uint32Array.from(this.shades, ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r);
     this.points = [colour('--class-a'), colour('--class-b')];
     this.halo = colour('--halo');
     this.ink = colour('--ink');
@@ -54,15 +58,13 @@ export class Palette {
     this.ground = colour('--card');
   }
 
-  // The colour of a probability of class B, as [red, green, blue].
-  shade(probability) {
-    // NaN has no colour: grey tells it apart from both classes.
-    if (!Number.isFinite(probability)) return [128, 128, 128];
-    return this.shades[Math.max(0, Math.min(N_SHADES - 1, Math.round(probability * (N_SHADES - 1))))];
+  // The pixel of a probability of class B. NaN has no colour: grey tells it apart from both classes.
+  pixel(probability) {
+    return Number.isNaN(probability) ? 0xff808080 : this.pixels[indexOf(probability)];
   }
 
-  css(probability, alpha = 1) {
-    return `rgb(${this.shade(probability).join(' ')} / ${alpha})`;
+  css(probability) {
+    return `rgb(${this.shades[indexOf(probability)].join(' ')})`;
   }
 
   // The probability whose colour is nearest: the picture read back, for the test.
@@ -81,10 +83,8 @@ export function picture(values, resolution, palette) {
   const canvas = new OffscreenCanvas(resolution, resolution);
   const context = canvas.getContext('2d');
   const image = context.createImageData(resolution, resolution);
-  for (let k = 0; k < values.length; k++) {
-    const [r, g, b] = palette.shade(values[k]);
-    image.data.set([r, g, b, 255], 4 * k);
-  }
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let k = 0; k < values.length; k++) pixels[k] = palette.pixel(values[k]);
   context.putImageData(image, 0, 0);
   return canvas;
 }

@@ -166,8 +166,9 @@ const formula = (line) => element('p', { class: 'formula' }, line);
 const byHand = (...line) => element('p', { class: 'by-hand' }, ...line);
 const counted = (n, noun) => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
-// An example with a number in it is better than one with zeros.
-const indexOfLargest = (values) => values.reduce((best, v, k) => (Math.abs(v) > Math.abs(values[best]) ? k : best), 0);
+// An example with large numbers is better than one with zeros; it is taken from those that the tables show.
+const indexOfLargest = (values) => shown(values).reduce((best, v, k) => (Math.abs(v) > Math.abs(values[best]) ? k : best), 0);
+const shown = (values) => (values.length > MAX_CELLS ? values.slice(0, MAX_CELLS - 2) : values);
 
 function placeOfLargest(rows) {
   const inRow = rows.map(indexOfLargest);

@@ -7,13 +7,16 @@ import { picture, sharpContext } from './palette.js';
 
 // How far a pointer may miss a point, in CSS pixels. A finger is wider than a mouse.
 const REACH = { mouse: 12, touch: 22, pen: 14 };
+// The picture has so many pixels for each place that was asked for, in each direction.
+const FINENESS = 3;
 const CROSS_STEP = 0.05;
 
 export class Surface {
   #field;
   #marks;
   #palette;
-  #values = null;
+  #logits = null;
+  #fine = null;
   #resolution = 0;
   #points = [];
   #selected = -1;
@@ -82,7 +85,8 @@ export class Surface {
 
   // Probabilities of class B on a grid, rows from the top; null empties the field.
   show(values, resolution) {
-    this.#values = values;
+    this.#logits = values && Float32Array.from(values, toLogit);
+    this.#fine = values && refined(this.#logits, resolution);
     this.#resolution = resolution;
     this.draw();
   }
@@ -96,10 +100,10 @@ export class Surface {
     const { context, width, height } = sharpContext(this.#field);
     context.fillStyle = this.#palette.css(0.5);
     context.fillRect(0, 0, width, height);
-    if (!this.#values) return;
+    if (!this.#fine) return;
     context.imageSmoothingEnabled = true;
     context.imageSmoothingQuality = 'high';
-    context.drawImage(picture(this.#values, this.#resolution, this.#palette), 0, 0, width, height);
+    context.drawImage(picture(this.#fine, FINENESS * this.#resolution, this.#palette), 0, 0, width, height);
   }
 
   #drawMarks() {
@@ -163,9 +167,9 @@ export class Surface {
   // Where the probability is one half, by marching squares: each cell between four values whose signs differ
   // holds a piece of the border, from edge to edge.
   #drawBorder(context, width, height) {
-    if (!this.#values) return;
+    if (!this.#logits) return;
     const n = this.#resolution;
-    const at = (row, column) => this.#values[row * n + column] - 0.5;
+    const at = (row, column) => this.#logits[row * n + column];
     const place = (row, column) => [((column + 0.5) / n) * width, ((row + 0.5) / n) * height];
     const between = (a, b) => a / (a - b);
     context.beginPath();
@@ -197,4 +201,30 @@ export class Surface {
     const row = Math.min(this.#field.height - 1, Math.floor(((1 - y) / 2) * this.#field.height));
     return this.#palette.probability(this.#field.getContext('2d').getImageData(column, row, 1, 1).data);
   }
+}
+
+// Between two places the network's answer, log(p / (1 - p)), changes about evenly; a probability jumps from 0 to 1, and
+// a border drawn from it would have stairs. A 32-bit probability may round to 0 or 1, so the answer is bounded.
+const toLogit = (p) => Math.max(-16, Math.min(16, Math.log(p / (1 - p))));
+
+// Probabilities on a grid FINENESS times as fine, the logits being taken as straight between four neighbours.
+function refined(logits, n) {
+  const m = FINENESS * n;
+  const places = Array.from({ length: m }, (_, k) => {
+    const at = Math.max(0, Math.min(n - 1, (k + 0.5) / FINENESS - 0.5));
+    const low = Math.min(n - 2, Math.floor(at));
+    return { low, part: at - low };
+  });
+  const fine = new Float32Array(m * m);
+  for (let row = 0; row < m; row++) {
+    const { low: r, part: down } = places[row];
+    for (let column = 0; column < m; column++) {
+      const { low: c, part: right } = places[column];
+      const at = r * n + c;
+      const above = logits[at] + right * (logits[at + 1] - logits[at]);
+      const below = logits[at + n] + right * (logits[at + n + 1] - logits[at + n]);
+      fine[row * m + column] = 1 / (1 + Math.exp(-(above + down * (below - above))));
+    }
+  }
+  return fine;
 }
