@@ -69,6 +69,15 @@ export const NAMES = Object.keys(SETS);
 
 export const makePoints = (name, seed) => SETS[name](generator(seed));
 
+// What a set of points lacks before a network can be trained on it; empty if nothing.
+export function missingPoints(points) {
+  if (points.length === 0) return 'Click here to set your first point.';
+  const has = (label) => points.some((point) => point.label === label);
+  if (!has(0)) return 'Now add points of class A.';
+  if (!has(1)) return 'Now add points of class B.';
+  return '';
+}
+
 // What the library takes: x, y pairs and classes.
 export function toArrays(points) {
   return {

@@ -1,13 +1,14 @@
 // The page: joins the controls, the training and the pictures.
 
-import { makePoints, roundPlace, toArrays } from './data.js';
+import { makePoints, missingPoints, roundPlace, toArrays } from './data.js';
+import { named, onCpu, onGpu, whatIsMissing } from './device.js';
 import { tellExamination } from './examination.js';
-import { figure } from './figure.js';
 import { Form } from './form.js';
 import { Look } from './look.js';
-import { LossCurve } from './loss.js';
+import { sentence } from './message.js';
 import { NetworkDrawing } from './network.js';
 import { Palette } from './palette.js';
+import { Readout } from './readout.js';
 import { fromHash, needsNewStart, toHash } from './setup.js';
 import { Surface } from './surface.js';
 import { Trainer } from './trainer.js';
@@ -19,8 +20,6 @@ const TYPING_MS = 150;
 const PICTURE_MS = 160;
 const PICTURE_SHARE = 5;
 const CALM_PICTURE_MS = 1000;
-// How often a screen reader is told the numbers of a running training.
-const SPOKEN_MS = 6000;
 
 const byId = (id) => document.getElementById(id);
 
@@ -32,7 +31,7 @@ export class Page {
   #points = [];
   #form;
   #surface;
-  #curve;
+  #readout;
   #network;
   #look;
   #trainer = null;
@@ -43,7 +42,6 @@ export class Page {
   #picture = null;
   #pictureAt = 0;
   #pictureCostMs = 0;
-  #spokenAt = 0;
   #calm = matchMedia('(prefers-reduced-motion: reduce)');
 
   // loadLab gives the library's class Lab; it may fail.
@@ -51,7 +49,7 @@ export class Page {
     this.#loadLab = loadLab;
     this.#setup = fromHash(location.hash);
     this.#surface = new Surface(byId('field'), byId('marks'), this.#palette, (place) => this.#place(place));
-    this.#curve = new LossCurve(byId('loss'), this.#palette);
+    this.#readout = new Readout(this.#palette);
     this.#network = new NetworkDrawing(byId('network'), this.#palette);
     this.#look = new Look(document, (index) => this.choose(index), () => this.#makeSmaller());
     this.#form = new Form(byId('form'), this.#setup, (setup) => this.#change(setup, TYPING_MS));
@@ -64,7 +62,9 @@ export class Page {
     byId('use-cpu').addEventListener('click', () => this.open(onCpu));
     byId('other-device').addEventListener('click', () => this.open(this.#isOnCpu ? onGpu : onCpu));
     byId('examine').addEventListener('click', () => this.examine());
-    byId('log').addEventListener('change', ({ target }) => this.#curve.setLogarithmic(target.checked));
+    // When the library traps, its promises stay open for ever; the browser tells it here alone.
+    addEventListener('error', ({ message }) => this.#stopped(message));
+    addEventListener('unhandledrejection', ({ reason }) => this.#stopped(reason?.message ?? reason));
     addEventListener('hashchange', () => {
       const setup = fromHash(location.hash);
       this.#form.show(setup);
@@ -164,7 +164,7 @@ export class Page {
     }
     this.#showControls();
     await this.#refresh();
-    this.#speak();
+    this.#readout.speakNow(this.#training);
     if (this.#look.index >= 0) await this.choose(this.#look.index);
   }
 
@@ -181,7 +181,7 @@ export class Page {
       this.#fail(error);
     }
     await this.#refresh();
-    this.#speak();
+    this.#readout.speakNow(this.#training);
     if (this.#look.index >= 0) await this.choose(this.#look.index);
   }
 
@@ -285,7 +285,7 @@ export class Page {
     const now = performance.now();
     const wait = this.#calm.matches ? CALM_PICTURE_MS : PICTURE_MS;
     if (now - this.#pictureAt > Math.max(wait, PICTURE_SHARE * this.#pictureCostMs)) await this.#refresh();
-    if (now - this.#spokenAt > SPOKEN_MS) this.#speak();
+    this.#readout.speak(this.#training);
     if (this.losses.length > 0 && !Number.isFinite(this.losses.at(-1))) {
       this.pause();
       this.#fail(new Error('the loss is no longer a number: the steps were too long. Choose a smaller learning rate and press Reset'));
@@ -314,22 +314,14 @@ export class Page {
     this.#showFigures();
   }
 
-  #showFigures() {
-    const { losses, epoch } = this;
-    byId('epoch').textContent = epoch.toLocaleString('en');
-    byId('loss-now').textContent = losses.length > 0 ? figure(losses.at(-1)) : '–';
-    byId('accuracy').textContent = this.#picture ? `${(100 * this.#picture.accuracy).toFixed(1)} %` : '–';
-    const speed = this.#trainer?.epochsPerSecond ?? 0;
-    byId('speed').textContent = speed > 0 ? (speed < 10 ? speed.toFixed(1) : Math.round(speed).toLocaleString('en')) : '–';
-    this.#curve.show(losses);
-    this.#look.note(epoch);
+  get #training() {
+    const { losses } = this;
+    return { losses, epochsPerSecond: this.#trainer?.epochsPerSecond ?? 0, accuracy: this.#picture?.accuracy ?? null };
   }
 
-  #speak() {
-    this.#spokenAt = performance.now();
-    byId('loss').setAttribute('aria-label', `Loss curve. ${this.#curve.describe()}`);
-    const accuracy = this.#picture ? ` Accuracy ${(100 * this.#picture.accuracy).toFixed(1)} percent.` : '';
-    byId('spoken').textContent = `Epoch ${this.epoch}. ${this.#curve.describe()}${accuracy}`;
+  #showFigures() {
+    this.#readout.show(this.#training);
+    this.#look.note(this.epoch);
   }
 
   #showPoints() {
@@ -392,46 +384,17 @@ export class Page {
 
   #recolour() {
     this.#palette = new Palette();
-    for (const part of [this.#surface, this.#curve, this.#network]) part.setPalette(this.#palette);
+    for (const part of [this.#surface, this.#readout, this.#network]) part.setPalette(this.#palette);
     this.#form.drawPreviews(this.#palette, this.#setup);
+  }
+
+  #stopped(message) {
+    this.pause();
+    this.#fail(new Error(`something went wrong that should not: ${message}. Reload the page to go on`));
   }
 
   #fail(error) {
     byId('error').hidden = error === null;
     byId('error').textContent = error === null ? '' : sentence(error);
   }
-}
-
-const onGpu = (Lab) => Lab.open();
-const onCpu = (Lab) => Lab.open_cpu();
-
-// Browsers do not tell the name of an adapter, only its vendor and architecture.
-async function named(device) {
-  if (!device.includes('unnamed adapter')) return device;
-  const adapter = await navigator.gpu.requestAdapter().catch(() => null);
-  const known = [adapter?.info?.vendor, adapter?.info?.architecture].filter(Boolean).join(' ');
-  return known === '' ? device : device.replace('unnamed adapter', known);
-}
-
-// What a set of points lacks before a network can be trained on it; empty if nothing.
-function missingPoints(points) {
-  if (points.length === 0) return 'Click here to set your first point.';
-  const has = (label) => points.some((point) => point.label === label);
-  if (!has(0)) return 'Now add points of class A.';
-  if (!has(1)) return 'Now add points of class B.';
-  return '';
-}
-
-async function whatIsMissing() {
-  if (!isSecureContext) return 'Browsers give WebGPU only to pages opened over https or from this machine, and this one was opened over plain http.';
-  if (!navigator.gpu) return 'This browser has no WebGPU, or has it switched off: navigator.gpu is missing.';
-  const adapter = await navigator.gpu.requestAdapter().catch(() => null);
-  if (!adapter) return 'This browser knows WebGPU but offers no graphics adapter: acceleration may be switched off, or the card or its driver may be on the browser’s list of blocked ones.';
-  return 'This browser offers a graphics adapter, but the library could not be opened on it.';
-}
-
-// An error of the library or of the browser as a sentence.
-function sentence(error) {
-  const message = String(error?.message ?? error).trim();
-  return message === '' ? 'An error without a message.' : message[0].toUpperCase() + message.slice(1) + (/[.!?]$/.test(message) ? '' : '.');
 }
