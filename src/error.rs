@@ -104,6 +104,25 @@ pub enum Error {
         end: usize,
     },
 
+    /// A kernel needs more than one of the adapter's limits allows.
+    #[error("{what} needs {needed} {unit}, but `{adapter}` allows {limit} ({limit_name}); {advice}")]
+    OverLimit {
+        /// The kernel.
+        what: String,
+        /// How many it needs.
+        needed: u64,
+        /// Of what.
+        unit: &'static str,
+        /// How many there may be.
+        limit: u64,
+        /// The limit, as WebGPU names it.
+        limit_name: &'static str,
+        /// The adapter's name.
+        adapter: String,
+        /// What to try.
+        advice: &'static str,
+    },
+
     /// An examination found wrong results.
     #[error(
         "this device computes {} wrongly; use another one, or `--device cpu`, and report what `nngpu doctor --json` prints",

@@ -25,7 +25,7 @@ struct Shader {
 fn check(kernel: &Kernel, form: &Form, text: &str) -> Result<(), String> {
     let shader = Shader::read(form, text)?;
     shader.check_entry_point(form)?;
-    shader.check_workgroup_memory()?;
+    shader.check_workgroup_memory(form)?;
     let bound = shader.check_params(kernel)? + shader.check_buffers(kernel)?;
     let all = shader.module.global_variables.iter().filter(|(_, variable)| variable.binding.is_some()).count();
     expect(&all, &bound, "bound variables")?;
@@ -64,13 +64,13 @@ impl Shader {
         Ok(())
     }
 
-    fn check_workgroup_memory(&self) -> Result<(), String> {
+    fn check_workgroup_memory(&self, form: &Form) -> Result<(), String> {
         let shared = self.module.global_variables.iter().filter(|(_, v)| v.space == AddressSpace::WorkGroup);
         let bytes: u32 = shared.map(|(_, variable)| self.size(variable)).sum();
         if bytes > MAX_WORKGROUP_BYTES {
             return Err(format!("{bytes} bytes of workgroup memory, at most {MAX_WORKGROUP_BYTES} are guaranteed"));
         }
-        Ok(())
+        expect(&bytes, &form.workgroup_bytes, "bytes of workgroup memory")
     }
 
     /// Compares the parameter block; gives the number of bound variables, which is 1.
@@ -332,7 +332,8 @@ fn a_text_that_disagrees_is_refused() {
     refuses(&ADD_BIAS, "plain", "@compute", extra, "bound variables");
     refuses(&COPY, "plain", "x: array<u32>", "x: array<i32>", "error: ");
     refuses(&SGD, "plain", "settings: array<f32>", "settings: array<f32, 4>", "array of any length");
-    refuses(&TALLY, "plain", "array<f32, 64>", "array<f32, 4100>", "bytes of workgroup memory");
+    refuses(&TALLY, "plain", "array<f32, 64>", "array<f32, 4100>", "bytes of workgroup memory, at most");
+    refuses(&TALLY, "plain", "array<f32, 64>", "array<f32, 65>", "bytes of workgroup memory: ");
     refuses(&SUM, "plain", "total += x", "total += subgroupAdd(1.0) * x", "error: ");
     refuses(&MATMUL, "tiled 64", "@workgroup_size(SIDE, SIDE)", "@workgroup_size(SIDE)", "workgroup");
     refuses(&MATMUL, "tiled 64", "override SIDE", "override BREADTH: u32 = 1u;\nconst SIDE", "SIDE");

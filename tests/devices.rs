@@ -3,9 +3,9 @@
 mod common;
 
 use common::small_device;
-use nngpu::compute::{Gpu, Plan, adapters};
+use nngpu::compute::{Capabilities, Gpu, Plan, adapters};
 use nngpu::kernels::array::record_copy;
-use nngpu::{Activation, Array, Device, Error, Loss, Mlp, Sgd};
+use nngpu::{Activation, Array, Device, Error, Loss, Mlp, Sgd, wgpu};
 
 /// A plan that copies `length` floats.
 fn copying(length: u32) -> (Plan, [nngpu::compute::Tensor; 2]) {
@@ -61,6 +61,122 @@ fn a_buffer_over_the_limit_is_refused_with_the_numbers() {
     // The device goes on working.
     let array = Array::new(&device, [1, 2], &[1.0, 2.0]).expect("small");
     assert_eq!(array.sum().and_then(|sum| sum.item()).expect("runs"), 3.0);
+}
+
+/// Whichever of two limits is the smaller one is named.
+#[test]
+fn a_buffer_over_the_largest_buffer_is_refused_by_that_name() {
+    let Some((_, device)) = common::shared_device(|limits| limits.max_buffer_size = 4096) else { return };
+    assert_eq!(device.max_length(), 1024);
+    let message = device.allocate("too long", 1025).expect_err("a word too many").to_string();
+    assert!(message.starts_with("buffer `too long` needs 4100 bytes, but `"), "{message}");
+    assert!(message.contains("` allows 4096 (maxBufferSize); use a smaller batch"), "{message}");
+}
+
+/// What an adapter says to copying a tensor, after some of its limits were lowered.
+fn refusal(lower: impl FnOnce(&mut wgpu::Limits), models: u32, columns: u32) -> Option<String> {
+    let (_, device) = common::shared_device(lower)?;
+    let mut plan = Plan::new();
+    let (x, y) = (plan.tensor("x", models, 1, columns), plan.tensor("y", models, 1, columns));
+    record_copy(&mut plan, x, y).expect("equal shapes");
+    let message = device.compile(&plan, &[]).expect_err("over a limit").to_string();
+    // The device goes on working where the limit allows anything at all.
+    drop(device.allocate("small", 4).expect("a buffer"));
+    Some(message)
+}
+
+#[track_caller]
+fn check_refusal(message: Option<String>, needs: &str, allows: &str) {
+    let Some(message) = message else { return };
+    assert!(message.starts_with(&format!("{needs}, but `")), "{message}");
+    assert!(message.ends_with(&format!("` allows {allows}")), "{message}");
+}
+
+#[test]
+fn more_workgroups_than_a_grid_holds_are_refused_with_the_limit() {
+    check_refusal(
+        refusal(|limits| limits.max_compute_workgroups_per_dimension = 4, 1, 16 * 64 + 1),
+        "`copy` needs 17 workgroups",
+        "16 (the square of maxComputeWorkgroupsPerDimension); use a smaller batch or network, or another device",
+    );
+}
+
+#[test]
+fn more_models_than_a_grid_holds_are_refused_with_the_limit() {
+    check_refusal(
+        refusal(|limits| limits.max_compute_workgroups_per_dimension = 4, 5, 1),
+        "`copy` needs 5 models",
+        "4 (maxComputeWorkgroupsPerDimension); use fewer models, or another device",
+    );
+    // No adapter has more than WebGPU guarantees here, so that a plan already refuses them.
+    let mut plan = Plan::new();
+    let (x, y) = (plan.tensor("x", 65_536, 1, 1), plan.tensor("y", 65_536, 1, 1));
+    let message = record_copy(&mut plan, x, y).expect_err("a model too many").to_string();
+    assert!(message.contains("expected one number of models from 1 to 65535"), "{message}");
+}
+
+#[test]
+fn a_form_beyond_the_adapter_is_refused_with_the_limit() {
+    let advice = "open the device with WebGPU's default limits, or use another";
+    check_refusal(
+        refusal(|limits| limits.max_compute_invocations_per_workgroup = 32, 1, 1),
+        "`copy`, plain, needs 64 invocations in a workgroup",
+        &format!("32 (maxComputeInvocationsPerWorkgroup); {advice}"),
+    );
+    check_refusal(
+        refusal(|limits| limits.max_compute_workgroup_size_x = 63, 1, 1),
+        "`copy`, plain, needs 64 invocations along x",
+        &format!("63 (maxComputeWorkgroupSizeX); {advice}"),
+    );
+    check_refusal(
+        refusal(|limits| limits.max_storage_buffers_per_shader_stage = 1, 1, 1),
+        "`copy`, plain, needs 2 storage buffers",
+        &format!("1 (maxStorageBuffersPerShaderStage); {advice}"),
+    );
+    let lower = |limits: &mut wgpu::Limits| limits.max_compute_workgroup_storage_size = 64;
+    let Some((_, device)) = common::shared_device(lower) else { return };
+    let array = Array::new(&device, [1, 3], &[1.0, 2.0, 3.0]).expect("small");
+    check_refusal(
+        Some(array.sum().expect_err("a sum shares words").to_string()),
+        "`sum`, plain, needs 256 bytes of workgroup memory",
+        &format!("64 (maxComputeWorkgroupStorageSize); {advice}"),
+    );
+}
+
+/// A smaller workgroup than the widest form's is no error: the next form runs.
+#[test]
+fn products_run_in_the_widest_form_that_the_limits_allow() {
+    let product = |lower: fn(&mut wgpu::Limits)| {
+        let (_, device) = common::shared_device(lower)?;
+        let Device::Gpu(gpu) = &device else { unreachable!("a GPU") };
+        let as_gpu = Capabilities { is_software: false, ..gpu.capabilities() };
+        let device = Device::Gpu(gpu.with_capabilities(as_gpu));
+        // 16 by 8 tiles of 64 by 64.
+        let (a, b) = (vec![0.5; 1024 * 8], vec![0.25; 8 * 512]);
+        let (a, b) = (Array::new(&device, [1024, 8], &a), Array::new(&device, [8, 512], &b));
+        Some(a.and_then(|a| a.matmul(&b?)?.to_vec()).expect("it runs"))
+    };
+    let lowered: [fn(&mut wgpu::Limits); 2] = [
+        |limits| limits.max_compute_invocations_per_workgroup = 64,
+        |limits| limits.max_compute_workgroup_storage_size = 4096,
+    ];
+    for lower in lowered {
+        let Some(product) = product(lower) else { return };
+        assert!(product.iter().all(|value| *value == 1.0));
+    }
+}
+
+/// What `NNGPU_TEST_LIMITS=webgpu` promises.
+#[test]
+fn lowered_limits_are_those_that_webgpu_guarantees() {
+    if !common::has_webgpu_limits() {
+        return;
+    }
+    let Some((gpu, device)) = open_gpu() else { return };
+    let capabilities = gpu.capabilities();
+    assert_eq!(capabilities.subgroup_size, None);
+    assert_eq!((capabilities.max_invocations, capabilities.max_workgroup_bytes), (256, 16 * 1024));
+    assert_eq!(device.max_length(), (128 << 20) / 4);
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub struct Form {
     pub constants: &'static [(&'static str, f64)],
     /// Invocations in a workgroup, along x, y and z.
     pub workgroup: [u32; 3],
+    /// Workgroup memory, in bytes.
+    pub workgroup_bytes: u32,
     /// Workgroups that one model needs, given the parameter block.
     pub groups: fn(&[u32]) -> u64,
     /// Whether this form can and should run, given the parameter block and the adapter: a pure
@@ -54,6 +56,8 @@ pub struct Capabilities {
     pub max_invocations: u32,
     /// The most workgroup memory, in bytes.
     pub max_workgroup_bytes: u32,
+    /// The most workgroups along one dimension of a grid; more of them fold into the next one.
+    pub max_workgroups: u32,
 }
 
 /// A buffer as a kernel sees it.
@@ -250,15 +254,24 @@ impl Form {
         fn always(_: &[u32], _: &Capabilities) -> bool {
             true
         }
-        Form { name: "plain", wgsl, constants: &[], workgroup: [WORKGROUP, 1, 1], groups: groups::<P>, suits: always }
+        Form {
+            name: "plain",
+            wgsl,
+            constants: &[],
+            workgroup: [WORKGROUP, 1, 1],
+            workgroup_bytes: 0,
+            groups: groups::<P>,
+            suits: always,
+        }
     }
 
-    /// The plain form with one workgroup for each of [`Params::invocations`].
+    /// The plain form with one workgroup for each of [`Params::invocations`], which shares a word of
+    /// each of its own invocations.
     pub(crate) const fn plain_by_group<P: Params>(wgsl: &'static [&'static str]) -> Form {
         fn groups<P: Params>(words: &[u32]) -> u64 {
             params_of::<P>(words).invocations()
         }
-        Form { groups: groups::<P>, ..Form::plain::<P>(wgsl) }
+        Form { groups: groups::<P>, workgroup_bytes: 4 * WORKGROUP, ..Form::plain::<P>(wgsl) }
     }
 
     /// The whole WGSL text.

@@ -49,21 +49,42 @@ pub fn cases() -> Vec<Case> {
             cases.extend(element_cases(models, rows, columns));
             cases.extend(row_cases(models, rows, columns));
         }
-        for (rows, columns, depth) in
-            [(1, 1, 1), (1, 2, 3), (5, 7, 11), (16, 64, 16), (17, 65, 33), (63, 31, 129), (33, 129, 7), (9, 9, 300)]
-        {
+        // Beside whole tiles of 16, 32 and 64 there are one row and column less, and one more.
+        for (rows, columns, depth) in [
+            (1, 1, 1),
+            (1, 2, 3),
+            (5, 7, 11),
+            (16, 64, 16),
+            (17, 65, 33),
+            (31, 63, 15),
+            (32, 32, 32),
+            (63, 31, 129),
+            (33, 129, 7),
+            (65, 65, 17),
+            (9, 9, 300),
+        ] {
             cases.extend(product_cases(models, rows, columns, depth, Values::Eighths));
             cases.extend(product_cases(models, rows, columns, depth, Values::Uniform));
+        }
+        // One less than a workgroup, just one, one more, and a prime; columns and rows count too.
+        for length in [63, 64, 65, 67] {
+            cases.extend(element_cases(models, 1, length));
+            cases.extend(row_cases(models, length, 3));
+            cases.extend(product_cases(models, 1, length, 5, Values::Eighths));
+            cases.extend(optimizer_cases(models, 4 * length));
         }
         // More than four workgroups of elements, of rows, and of columns.
         cases.extend(element_cases(models, 2, 259));
         cases.extend(row_cases(models, 259, 3));
-        for length in [4, 60, 64 * 4 + 4, 4 * 64 * 4 + 4] {
+        for length in [4, 60, 4 * 64 * 4 + 4] {
             cases.extend(optimizer_cases(models, length));
         }
     }
-    // Enough tiles for the form that serves large products.
-    cases.extend(product_cases(1, 1025, 515, 18, Values::Eighths));
+    // Enough tiles for the form that serves large products: one row and column less than whole
+    // tiles, just whole ones, one more.
+    for (rows, columns, depth) in [(1023, 511, 15), (1024, 512, 16), (1025, 513, 17)] {
+        cases.extend(product_cases(1, rows, columns, depth, Values::Eighths));
+    }
     // One element more than 65,535 workgroups of 64 hold: the grid folds.
     cases.push(Builder::new("65,535 workgroups and one more", |b| {
         let (x, y) =

@@ -6,11 +6,13 @@
 
 mod builder;
 mod cases;
+mod ways;
 
 pub use cases::cases;
+pub use ways::{Class, Way, classes, folding};
 
 use crate::Result;
-use crate::compute::{BufferId, Capabilities, Device, Element, Kernel, Plan};
+use crate::compute::{BufferId, Device, Element, Kernel, Plan, Step};
 
 /// A small plan with inputs, and how far devices may differ in what it writes.
 #[derive(Clone, Debug)]
@@ -96,10 +98,14 @@ impl Case {
         self.written.iter().map(|(id, _)| device.read(&program.buffer(*id))).collect()
     }
 
-    /// Workgroups that one model of the kernel needs on an adapter.
-    pub fn workgroups(&self, capabilities: &Capabilities) -> u64 {
-        let step = self.plan.steps().last().expect("a recorded step");
-        (self.kernel.form(&step.params, capabilities).groups)(&step.params)
+    /// The step that it is about, the last one of its plan.
+    pub fn step(&self) -> &Step {
+        self.plan.steps().last().expect("a recorded step")
+    }
+
+    /// How many words its buffers hold together: what it costs, roughly.
+    pub fn n_words(&self) -> usize {
+        self.plan.buffers().iter().map(|spec| spec.length).sum()
     }
 
     /// The worst element, and whether all are near enough.

@@ -26,6 +26,7 @@ pub static MATMUL: Kernel = Kernel {
             wgsl: &[include_str!("../../shaders/matmul_subgroup.wgsl"), VIEW, activation::TEXT, NAN, EPILOGUE],
             constants: &[],
             workgroup: [8, 1, 1],
+            workgroup_bytes: 0,
             groups: |words| tiles(words, 16, 64),
             suits: suits_subgroups,
         },
@@ -34,6 +35,7 @@ pub static MATMUL: Kernel = Kernel {
             wgsl: TILED,
             constants: &[("SIDE", 16.0)],
             workgroup: [16, 16, 1],
+            workgroup_bytes: 2 * 64 * 16 * 4,
             groups: |words| tiles(words, 64, 64),
             // A smaller tile gives more workgroups: these many keep a large GPU busy.
             suits: |words, capabilities| {
@@ -46,6 +48,7 @@ pub static MATMUL: Kernel = Kernel {
             wgsl: TILED,
             constants: &[("SIDE", 8.0)],
             workgroup: [8, 8, 1],
+            workgroup_bytes: 2 * 32 * 16 * 4,
             groups: |words| tiles(words, 32, 32),
             suits: suits_tiles,
         },

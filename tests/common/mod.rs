@@ -7,7 +7,9 @@ pub mod targets;
 use std::sync::LazyLock;
 
 use nngpu::Device;
-use nngpu::compute::{Capabilities, Gpu};
+use nngpu::compute::Gpu;
+use nngpu::conformance::classes;
+use nngpu::wgpu;
 
 /// The adapter under test: the one that `NNGPU_TEST_DEVICE` names, else the first there is, a
 /// software adapter included. Without any, the test is left out and says so, unless
@@ -15,6 +17,9 @@ use nngpu::compute::{Capabilities, Gpu};
 pub fn gpu() -> Option<Gpu> {
     let name = std::env::var("NNGPU_TEST_DEVICE").unwrap_or("0".into());
     match Device::open(&name) {
+        Ok(Device::Gpu(_)) if has_webgpu_limits() => {
+            Some(Gpu::open_with(&name, lower_to_webgpu).expect("every adapter has at least WebGPU's limits"))
+        }
         Ok(Device::Gpu(gpu)) => Some(gpu),
         Ok(other) => panic!("NNGPU_TEST_DEVICE={name} is not a GPU: {}", other.description()),
         Err(error) if std::env::var_os("NNGPU_REQUIRE_GPU").is_some_and(|value| value == "1") => {
@@ -27,16 +32,19 @@ pub fn gpu() -> Option<Gpu> {
     }
 }
 
-/// One device that chooses kernels as the adapter does, and one for each other class of adapters
-/// whose forms this one can run as well.
-pub fn gpu_forms(gpu: &Gpu) -> Vec<(&'static str, Device)> {
-    let own = gpu.capabilities();
-    let as_class = |capabilities| Device::Gpu(gpu.with_capabilities(capabilities));
-    vec![
-        ("its own forms", Device::Gpu(gpu.clone())),
-        ("forms of a GPU", as_class(Capabilities { is_software: false, ..own })),
-        ("plain forms", as_class(Capabilities { is_software: true, subgroup_size: None, ..own })),
-    ]
+/// Whether `NNGPU_TEST_LIMITS=webgpu` asks for an adapter that offers what WebGPU guarantees and no more.
+pub fn has_webgpu_limits() -> bool {
+    match std::env::var("NNGPU_TEST_LIMITS").as_deref() {
+        Err(std::env::VarError::NotPresent) | Ok("") => false,
+        Ok("webgpu") => true,
+        other => panic!("NNGPU_TEST_LIMITS: found {other:?}, expected webgpu"),
+    }
+}
+
+fn lower_to_webgpu(descriptor: &mut wgpu::DeviceDescriptor) {
+    // Old adapters that offer even less are tested with what they have.
+    descriptor.required_limits = wgpu::Limits::default().or_worse_values_from(&descriptor.required_limits);
+    descriptor.required_features = wgpu::Features::empty();
 }
 
 /// A device that the test opened itself, as an application with a renderer has one: the adapter of
@@ -49,13 +57,15 @@ pub fn shared_device(lower: impl FnOnce(&mut wgpu::Limits)) -> Option<(wgpu::Dev
         let adapters = instance.enumerate_adapters(backends).await;
         let is_under_test = |adapter: &wgpu::Adapter| description.starts_with(&adapter.get_info().name);
         let adapter = adapters.into_iter().find(is_under_test).expect("the one that was opened");
-        let mut required_limits = adapter.limits();
-        lower(&mut required_limits);
-        let descriptor = wgpu::DeviceDescriptor {
-            required_limits,
+        let mut descriptor = wgpu::DeviceDescriptor {
+            required_limits: adapter.limits(),
             required_features: adapter.features() & wgpu::Features::SUBGROUP,
             ..Default::default()
         };
+        if has_webgpu_limits() {
+            lower_to_webgpu(&mut descriptor);
+        }
+        lower(&mut descriptor.required_limits);
         let (device, queue) = adapter.request_device(&descriptor).await.expect("lower limits are granted");
         Some((device.clone(), Device::from_wgpu(&adapter, device, queue)))
     })
@@ -64,14 +74,6 @@ pub fn shared_device(lower: impl FnOnce(&mut wgpu::Limits)) -> Option<(wgpu::Dev
 /// The adapter of [`gpu`] with buffers of at most `max_bytes`.
 pub fn small_device(max_bytes: u64) -> Option<(wgpu::Device, Device)> {
     shared_device(|limits| limits.max_storage_buffer_binding_size = max_bytes)
-}
-
-/// The adapter of [`gpu`] with grids of at most `limit` workgroups in each dimension.
-pub fn folding_gpu(limit: u32) -> Option<Gpu> {
-    match shared_device(|limits| limits.max_compute_workgroups_per_dimension = limit)? {
-        (_, Device::Gpu(gpu)) => Some(gpu),
-        (_, other) => panic!("{other:?}"),
-    }
 }
 
 /// Every device that can be tested here, with its name.
@@ -86,7 +88,8 @@ pub fn devices_and_forms() -> Vec<(&'static str, Device)> {
     static DEVICES: LazyLock<Vec<(&'static str, Device)>> = LazyLock::new(|| {
         let cpu = Device::cpu_with_threads(2).expect("two threads");
         let mut devices = vec![("reference", Device::reference()), ("cpu", cpu)];
-        devices.extend(gpu().iter().flat_map(gpu_forms));
+        let classes = gpu().map(|gpu| classes(&Device::Gpu(gpu))).into_iter().flatten();
+        devices.extend(classes.map(|class| (class.name, class.device)));
         devices
     });
     DEVICES.clone()

@@ -75,14 +75,40 @@ pub(in crate::compute) async fn open(wanted: &str, flops_per_step: Option<f64>) 
         // Without a look at the adapters, which takes longer than many such trainings.
         return Ok((None, "a step of this network is too small to keep a GPU busy".into()));
     }
-    let (_instance, adapters) = enumerate().await;
+    let (adapter, reason) = find(wanted, &environment).await?;
+    Ok(match adapter {
+        Some(adapter) => (Some(open_adapter(&adapter, |_| {}).await?), reason),
+        None => (None, reason),
+    })
+}
+
+impl Gpu {
+    /// Opens an adapter by name as [`Device::open`](crate::Device::open) does, with other limits or
+    /// features than all that it has: to see what a lesser adapter would do.
+    ///
+    /// `lower` changes what is asked for, which is everything that the adapter offers.
+    ///
+    /// # Errors
+    ///
+    /// No adapter of that name, or one that does not grant what is asked for.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn open_with(name: &str, lower: impl FnOnce(&mut wgpu::DeviceDescriptor)) -> Result<Gpu> {
+        pollster::block_on(async {
+            match find(name, &Environment::read()).await? {
+                (Some(adapter), _) => open_adapter(&adapter, lower).await,
+                (None, _) => Err(Error::NoAdapter { wanted: name.into(), found: Vec::new() }),
+            }
+        })
+    }
+}
+
+/// The adapter that is wanted, or none for the CPU; and why.
+async fn find(wanted: &str, environment: &Environment) -> Result<(Option<wgpu::Adapter>, String)> {
+    let (_instance, mut adapters) = enumerate().await;
     let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
     let candidates: Vec<_> = infos.iter().map(Candidate::from).collect();
-    match choose(wanted, &candidates, &environment) {
-        Some(Choice { adapter: Some(index), reason }) => {
-            Ok((Some(open_adapter(&adapters[index], infos[index].clone()).await?), reason))
-        }
-        Some(Choice { adapter: None, reason }) => Ok((None, reason)),
+    match choose(wanted, &candidates, environment) {
+        Some(Choice { adapter, reason }) => Ok((adapter.map(|index| adapters.swap_remove(index)), reason)),
         None => {
             let found = infos.iter().enumerate().map(|(index, info)| format!("{index}: {}", describe(info)));
             Err(Error::NoAdapter { wanted: wanted.into(), found: found.collect() })
@@ -187,15 +213,17 @@ async fn enumerate() -> (wgpu::Instance, Vec<wgpu::Adapter>) {
     (instance, adapters)
 }
 
-async fn open_adapter(adapter: &wgpu::Adapter, info: wgpu::AdapterInfo) -> Result<Gpu> {
+async fn open_adapter(adapter: &wgpu::Adapter, lower: impl FnOnce(&mut wgpu::DeviceDescriptor)) -> Result<Gpu> {
+    let info = adapter.get_info();
     let optional = FEATURES.iter().fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature);
-    let descriptor = wgpu::DeviceDescriptor {
+    let mut descriptor = wgpu::DeviceDescriptor {
         label: Some("nngpu"),
         required_features: adapter.features() & optional,
         required_limits: adapter.limits(),
         memory_hints: wgpu::MemoryHints::Performance,
         ..Default::default()
     };
+    lower(&mut descriptor);
     match adapter.request_device(&descriptor).await {
         Ok((device, queue)) => Ok(Gpu::opened(info, device, queue)),
         Err(error) => Err(Error::OpenDevice { adapter: info.name, source: Box::new(error) }),

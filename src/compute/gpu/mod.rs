@@ -90,6 +90,7 @@ impl Gpu {
             is_software: info.device_type == wgpu::DeviceType::Cpu,
             max_invocations: limits.max_compute_invocations_per_workgroup,
             max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            max_workgroups: limits.max_compute_workgroups_per_dimension,
         };
         let shared = Shared {
             device,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::{Buffer, Gpu, lock};
 use crate::compute::kernel::{Access, Form, Kernel};
-use crate::compute::plan::{BufferId, MAX_MODELS, Plan, Step};
+use crate::compute::plan::{BufferId, Plan, Step};
 use crate::{Error, Result};
 
 /// The longest that one submission should keep the device: drivers reset a device that does not
@@ -117,21 +117,76 @@ impl Gpu {
 
     /// Workgroups along x, y and z: those of one model fold from x into y, models lie along z.
     fn fold(&self, kernel: &Kernel, groups: u64, models: u32) -> Result<Option<[u32; 3]>> {
-        let limit = u64::from(self.shared.device.limits().max_compute_workgroups_per_dimension);
+        let limit = u64::from(self.capabilities.max_workgroups);
         if groups == 0 || models == 0 {
             return Ok(None);
         }
         // Even rows waste less than a full first row and a nearly empty second one.
         let y = groups.div_ceil(limit);
         let x = groups.div_ceil(y);
-        if y > limit || u64::from(models) > limit.min(u64::from(MAX_MODELS)) {
-            return Err(Error::Shape {
-                operation: kernel.name.into(),
-                found: format!("{groups} workgroups for each of {models} models"),
-                expected: format!("at most {limit} × {limit} workgroups and {limit} models on this adapter"),
-            });
+        let over = |needed, unit, limit, limit_name, advice| {
+            Err(self.over_limit(format!("`{}`", kernel.name), needed, unit, limit, limit_name, advice))
+        };
+        if y > limit {
+            let limit_name = "the square of maxComputeWorkgroupsPerDimension";
+            let advice = "use a smaller batch or network, or another device";
+            return over(groups, "workgroups", limit * limit, limit_name, advice);
+        }
+        if u64::from(models) > limit {
+            let advice = "use fewer models, or another device";
+            return over(u64::from(models), "models", limit, "maxComputeWorkgroupsPerDimension", advice);
         }
         Ok(Some([x as u32, y as u32, models]))
+    }
+
+    /// Refuses a form that the adapter cannot run: one that keeps to what WebGPU guarantees runs
+    /// everywhere, but an application may have opened its device with less.
+    fn check_form(&self, kernel: &Kernel, form: &Form) -> Result<()> {
+        let limits = self.shared.device.limits();
+        let [x, y, z] = form.workgroup;
+        let needs = [
+            (x, "invocations along x", limits.max_compute_workgroup_size_x, "maxComputeWorkgroupSizeX"),
+            (y, "invocations along y", limits.max_compute_workgroup_size_y, "maxComputeWorkgroupSizeY"),
+            (z, "invocations along z", limits.max_compute_workgroup_size_z, "maxComputeWorkgroupSizeZ"),
+            (
+                x * y * z,
+                "invocations in a workgroup",
+                limits.max_compute_invocations_per_workgroup,
+                "maxComputeInvocationsPerWorkgroup",
+            ),
+            (
+                form.workgroup_bytes,
+                "bytes of workgroup memory",
+                limits.max_compute_workgroup_storage_size,
+                "maxComputeWorkgroupStorageSize",
+            ),
+            (
+                kernel.bindings.len() as u32,
+                "storage buffers",
+                limits.max_storage_buffers_per_shader_stage,
+                "maxStorageBuffersPerShaderStage",
+            ),
+        ];
+        match needs.into_iter().find(|(needed, _, limit, _)| needed > limit) {
+            Some((needed, unit, limit, limit_name)) => {
+                let what = format!("`{}`, {},", kernel.name, form.name);
+                let advice = "open the device with WebGPU's default limits, or use another";
+                Err(self.over_limit(what, needed.into(), unit, limit.into(), limit_name, advice))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn over_limit(
+        &self,
+        what: String,
+        needed: u64,
+        unit: &'static str,
+        limit: u64,
+        limit_name: &'static str,
+        advice: &'static str,
+    ) -> Error {
+        Error::OverLimit { what, needed, unit, limit, limit_name, adapter: self.shared.info.name.clone(), advice }
     }
 
     /// The pipeline of a form, made at its first use.
@@ -140,6 +195,7 @@ impl Gpu {
         if let Some(pipeline) = lock(&self.shared.pipelines).get(&key) {
             return Ok(pipeline.clone());
         }
+        self.check_form(kernel, form)?;
         let label = format!("{}, {}", kernel.name, form.name);
         let pipeline = self.scoped(&format!("compile `{label}`"), || self.create_pipeline(kernel, form, &label))?;
         Ok(lock(&self.shared.pipelines).entry(key).or_insert(Arc::new(pipeline)).clone())
