@@ -4,19 +4,24 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crate::compute::Kernel;
-use crate::conformance::{Case, cases};
+use crate::conformance::{Case, Class, Way, cases, classes, folding};
 use crate::data::{Classes, Dataset, Matrix, Targets};
 use crate::kernels;
 use crate::random::KeySequence;
 use crate::train::{Settings, fit};
 use crate::{Activation, Device, Mlp, Optimizer, Result};
 
-/// How a device computes one kernel, or a training.
+/// How a device computes one kernel in one form, or a training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// The kernel's name, or `training`.
     pub name: &'static str,
-    /// How many cases were computed.
+    /// The form of the kernel; on the CPU `fast`, or `twin` where a kernel has nothing faster. Empty
+    /// for the training.
+    pub form: &'static str,
+    /// Whether the device takes this form for any case, or an adapter of another class would.
+    pub is_own: bool,
+    /// How many computations were compared.
     pub n_cases: usize,
     /// What was wrong: the case, and the expected and the found value, or what the driver said.
     pub failures: Vec<String>,
@@ -27,39 +32,97 @@ pub struct Finding {
     pub elapsed: Duration,
 }
 
+/// How much of it is examined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Every case, in every form that the device can run, also in grids that fold.
+    Whole,
+    /// In the forms that the device chooses: the small cases, of at most 4,096 words, and of every form
+    /// that none of these takes the smallest. One or two seconds, and as long as the driver takes to compile.
+    Brief,
+}
+
 /// Examines a device; `observe` is told each finding as it is made.
 ///
-/// Every kernel computes the cases of [`crate::conformance`] in the forms that this adapter chooses,
-/// and a small network is trained for some steps; both are compared with [`Device::reference`].
-pub fn examine(device: &Device, observe: &mut dyn FnMut(&Finding)) -> Vec<Finding> {
+/// The cases of [`crate::conformance`] are computed, and a small network is trained for some steps; both are
+/// compared with [`Device::reference`].
+pub fn examine(device: &Device, extent: Extent, observe: &mut dyn FnMut(&Finding)) -> Vec<Finding> {
     let cases = cases();
-    let kernels = kernels::all().iter().map(|kernel| examine_kernel(device, kernel, &cases));
+    let kernels = kernels::all().iter().flat_map(|kernel| {
+        let own: Vec<_> = cases.iter().filter(|case| case.kernel == *kernel).collect();
+        examine_kernel(device, kernel, &own, extent)
+    });
     let training = std::iter::once_with(|| examine_training(device));
     kernels.chain(training).inspect(|finding| observe(finding)).collect()
 }
 
-fn examine_kernel(device: &Device, kernel: &Kernel, cases: &[Case]) -> Finding {
-    let mut finding = Finding::of(kernel.name);
+/// One finding for each form in which these cases of the kernel are computed.
+fn examine_kernel(device: &Device, kernel: &Kernel, cases: &[&Case], extent: Extent) -> Vec<Finding> {
     let reference = Device::reference();
-    for case in cases.iter().filter(|case| case.kernel == kernel) {
-        finding.n_cases += 1;
-        let start = Instant::now();
-        let found = case.run(device);
-        finding.elapsed += start.elapsed();
-        let compared = found.and_then(|found| Ok(case.compare(&case.run(&reference)?, &found)));
-        match compared {
-            Ok((worst, is_right)) => {
-                if let (false, Some(worst)) = (is_right, &worst) {
-                    let (expected, found, index) = (worst.expected, worst.found, worst.index);
-                    let place = format!("`{}` at {index}", worst.buffer);
-                    finding.failures.push(format!("{}: found {found} in {place}, expected {expected}", case.name));
+    let mut findings: Vec<Finding> = Vec::new();
+    for (case, ways) in course(device, cases, extent) {
+        let mut expected = None;
+        for (Way { form, .. }, class) in ways {
+            let known = findings.iter().position(|finding| finding.form == form);
+            let finding = match known {
+                Some(position) => &mut findings[position],
+                None => {
+                    findings.push(Finding { form, is_own: false, ..Finding::of(kernel.name) });
+                    findings.last_mut().expect("just pushed")
                 }
-                finding.worst = finding.worst.max(worst.map_or(0.0, |worst| worst.part));
+            };
+            finding.is_own |= class.is_own;
+            finding.n_cases += 1;
+            let start = Instant::now();
+            let found = case.run(&class.device);
+            finding.elapsed += start.elapsed();
+            let expected = expected.get_or_insert_with(|| case.run(&reference).expect("the reference runs everything"));
+            match found {
+                Ok(found) => finding.compare(case, expected, &found),
+                Err(error) => finding.fail(format!("{}: {error}", case.name)),
             }
-            Err(error) => finding.fail(format!("{}: {error}", case.name)),
         }
     }
-    finding
+    findings.sort_by_key(|finding| !finding.is_own);
+    findings
+}
+
+/// Which cases are computed, and each in which ways, by a device that chooses so.
+fn course<'a>(device: &Device, cases: &[&'a Case], extent: Extent) -> Vec<(&'a Case, Vec<(Way, Class)>)> {
+    let classes = classes(device);
+    if extent == Extent::Whole {
+        let all: Vec<Class> = classes.iter().cloned().chain(classes.iter().flat_map(folding)).collect();
+        return cases.iter().map(|case| (*case, different_ways(case, &all))).collect();
+    }
+    let own = &classes[..1];
+    let mut by_size = cases.to_vec();
+    by_size.sort_by_key(|case| case.n_words());
+    let mut forms = Vec::new();
+    let mut course = Vec::new();
+    for case in by_size {
+        let ways = different_ways(case, own);
+        let is_new = ways.iter().any(|(way, _)| !forms.contains(&way.form));
+        if is_new || case.n_words() <= SMALL {
+            forms.extend(ways.iter().map(|(way, _)| way.form));
+            course.push((case, ways));
+        }
+    }
+    course
+}
+
+/// Words in all buffers of a case that [`Extent::Brief`] takes.
+const SMALL: usize = 4096;
+
+fn different_ways(case: &Case, classes: &[Class]) -> Vec<(Way, Class)> {
+    let mut ways: Vec<(Way, Class)> = Vec::new();
+    for class in classes {
+        if let Some(way) = case.way(&class.device)
+            && ways.iter().all(|(known, _)| *known != way)
+        {
+            ways.push((way, class.clone()));
+        }
+    }
+    ways
 }
 
 /// Epochs of the training.
@@ -105,7 +168,17 @@ fn train(device: &Device) -> Result<Vec<f64>> {
 
 impl Finding {
     fn of(name: &'static str) -> Finding {
-        Finding { name, n_cases: 0, failures: Vec::new(), worst: 0.0, elapsed: Duration::ZERO }
+        Finding { name, form: "", is_own: true, n_cases: 0, failures: Vec::new(), worst: 0.0, elapsed: Duration::ZERO }
+    }
+
+    fn compare(&mut self, case: &Case, expected: &[Vec<u32>], found: &[Vec<u32>]) {
+        let (worst, is_right) = case.compare(expected, found);
+        if let (false, Some(worst)) = (is_right, &worst) {
+            let (expected, found, index) = (worst.expected, worst.found, worst.index);
+            let place = format!("`{}` at {index}", worst.buffer);
+            self.failures.push(format!("{}: found {found} in {place}, expected {expected}", case.name));
+        }
+        self.worst = self.worst.max(worst.map_or(0.0, |worst| worst.part));
     }
 
     fn fail(&mut self, message: String) {
@@ -116,5 +189,57 @@ impl Finding {
     /// Whether everything was right.
     pub fn is_right(&self) -> bool {
         self.failures.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::Args;
+    use crate::kernels::array::COPY;
+
+    /// `copy` with a fast version of its own.
+    fn copy_with(fast: fn(&mut Args)) -> &'static Kernel {
+        let Kernel { name, params, bindings, twin, forms, .. } = COPY;
+        Box::leak(Box::new(Kernel { name, params, bindings, twin, fast: Some(fast), forms }))
+    }
+
+    fn examine_copy(fast: fn(&mut Args), extent: Extent) -> Finding {
+        let kernel = copy_with(fast);
+        let cases: Vec<Case> =
+            cases().iter().filter(|case| *case.kernel == COPY).map(|c| c.of_kernel(kernel)).collect();
+        let cases: Vec<&Case> = cases.iter().collect();
+        let mut findings = examine_kernel(&Device::cpu(), kernel, &cases, extent);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        findings.remove(0)
+    }
+
+    /// Leaves everything as it was.
+    fn forgets(_: &mut Args) {}
+
+    #[test]
+    fn a_wrong_kernel_is_found_in_both_extents() {
+        for extent in [Extent::Whole, Extent::Brief] {
+            let right = examine_copy(COPY.twin, extent);
+            assert!(right.is_right() && right.worst == 0.0, "{right:?}");
+            let wrong = examine_copy(forgets, extent);
+            assert_eq!((wrong.name, wrong.form, wrong.is_own), ("copy", "fast", true));
+            assert_eq!(wrong.failures.len(), wrong.n_cases);
+            assert_eq!(wrong.worst, f32::INFINITY);
+            let first = &wrong.failures[0];
+            assert!(first.starts_with("copy: ") && first.contains("in `y` at "), "{first}");
+        }
+    }
+
+    #[test]
+    fn the_brief_extent_has_small_cases_of_every_kernel() {
+        let device = Device::cpu();
+        let all = cases();
+        for kernel in kernels::all() {
+            let own: Vec<_> = all.iter().filter(|case| case.kernel == *kernel).collect();
+            let brief = course(&device, &own, Extent::Brief);
+            assert!(!brief.is_empty() && brief.len() <= own.len(), "{}", kernel.name);
+            assert!(brief.iter().all(|(case, _)| case.n_words() <= SMALL), "{}", kernel.name);
+        }
     }
 }

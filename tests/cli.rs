@@ -309,19 +309,57 @@ fn devices_are_listed() {
 }
 
 #[test]
-fn a_device_is_examined() {
+fn devices_are_examined() {
     let run = Folder::new().run("doctor --all --json");
     assert_eq!(run.code, 0, "{}", run.stderr);
     let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["nngpu"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(report["kernels"].as_str().map(str::len), Some(16));
+    assert_eq!(report["is_checked"], cfg!(debug_assertions));
+    assert_eq!(
+        (&report["os"], &report["architecture"]),
+        (&std::env::consts::OS.into(), &std::env::consts::ARCH.into())
+    );
     let devices = report["devices"].as_array().expect("a list");
     assert_eq!(devices.len() > 1, common::gpu().is_some());
-    for device in devices {
-        let names: Vec<_> = device["findings"].as_array().expect("a list").iter().map(|f| &f["name"]).collect();
+    for (n, device) in devices.iter().enumerate() {
+        assert_eq!((&device["passed"], &device["error"]), (&true.into(), &serde_json::Value::Null), "{device}");
+        let findings = device["findings"].as_array().expect("a list");
+        let mut names: Vec<_> = findings.iter().map(|finding| finding["name"].as_str().expect("a name")).collect();
+        names.dedup();
         assert_eq!(names.len(), nngpu::kernels::all().len() + 1, "{names:?}");
-        assert!(device["findings"].as_array().expect("a list").iter().all(|f| f["passed"] == true), "{device}");
+        assert!(findings.iter().all(|finding| finding["passed"] == true), "{device}");
+        let adapter = &device["adapter"];
+        assert_eq!(adapter.is_null(), n == 0, "only the CPU has none");
+        if n > 0 {
+            for field in ["name", "backend", "kind", "driver", "driver_info"] {
+                assert!(adapter[field].is_string(), "{field} of {adapter}");
+            }
+            assert!(adapter["vendor"].is_u64() && adapter["device"].is_u64() && adapter["features"].is_array());
+            let limits = adapter["limits"].as_object().expect("limits");
+            assert!(limits.len() >= 7 && limits.values().all(|limit| limit.as_u64() > Some(0)), "{adapter}");
+        }
     }
-    let run = Folder::new().run("doctor --device cpu");
-    assert_eq!(run.stdout.matches("passed").count(), nngpu::kernels::all().len() + 1, "{}", run.stdout);
+}
+
+#[test]
+fn an_examination_fits_a_terminal() {
+    let folder = Folder::new();
+    let run = folder.run("doctor --device cpu");
+    assert_eq!(run.stdout.matches("  passed").count(), nngpu::kernels::all().len() + 1, "{}", run.stdout);
+    let tables = [run.stdout, common::gpu().map_or_else(String::new, |_| folder.run("doctor --device 0").stdout)];
+    for line in tables.iter().flat_map(|table| table.lines().skip(1)) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
+fn examinations_of_nothing_are_refused() {
+    let folder = Folder::new();
+    folder.refuses("doctor --device voodoo", 1, "no GPU adapter matches `voodoo`; found ");
+    folder.refuses("doctor --device cpu --all", 2, "cannot be used with");
+    folder.refuses("doctor cpu", 2, "unexpected argument 'cpu'");
 }
 
 #[test]
@@ -334,7 +372,7 @@ fn the_tutorial_is_told_on_standard_output() {
 
 #[test]
 fn every_help_names_its_options() {
-    for verb in ["train", "predict", "devices", "tutorial"] {
+    for verb in ["train", "predict", "devices", "doctor", "tutorial"] {
         let run = Folder::new().run(&format!("{verb} --help"));
         assert_eq!(run.code, 0);
         assert!(run.stdout.contains("Usage: nngpu"), "{}", run.stdout);
