@@ -134,6 +134,19 @@ pub enum Error {
         /// The devices.
         devices: Vec<String>,
     },
+    /// A GPU that is to train computes wrongly.
+    #[error(
+        "`{adapter}` computes {} wrongly ({failure}); train with `--device cpu`, or all the same with `--skip-check`, and report what `nngpu doctor --json` prints",
+        list(kernels)
+    )]
+    WrongKernels {
+        /// The adapter.
+        adapter: String,
+        /// The kernels; `training` is a short training.
+        kernels: Vec<String>,
+        /// The first failure.
+        failure: String,
+    },
 
     // Recording a plan.
     /// Arrays whose shapes do not go together.

@@ -8,11 +8,11 @@ use nngpu::{Device, Error, kernels};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{DeviceOption, Ending, Failure};
+use super::{DeviceOption, Ending, Failure, first_use};
 
 /// Examine devices: compute every kernel and a short training, and compare with the definitions
 ///
-/// Exit code 1 tells that something was wrong.
+/// Exit code 1 tells that something was wrong. What passes is not examined again by `nngpu train`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -110,6 +110,11 @@ impl Doctor {
             }
         });
         written?;
+        if findings.iter().all(|finding| finding.is_right() || !finding.is_own) {
+            first_use::remember(device);
+        } else {
+            first_use::forget(device);
+        }
         let n_wrong = findings.iter().filter(|finding| !finding.is_right()).count();
         Ok(Examined {
             device: device.description(),
