@@ -125,12 +125,27 @@ pub enum Error {
 
     /// An examination found wrong results.
     #[error(
-        "this device computes {} wrongly; use another one, or `--device cpu`, and report what `nngpu doctor --json` prints",
-        count(*n_wrong, "kernel")
+        "{} found in {}; use another device, or `--device cpu`, and report what `nngpu doctor --json` prints",
+        count(*n_wrong, "fault"), list(devices)
     )]
     Diagnosis {
-        /// How many kernels, or trainings.
+        /// How many forms of kernels, or trainings, or devices that could not be opened.
         n_wrong: usize,
+        /// The devices.
+        devices: Vec<String>,
+    },
+    /// A GPU that is to train computes wrongly.
+    #[error(
+        "`{adapter}` computes {} wrongly ({failure}); train with `--device cpu`, or all the same with `--skip-check`, and report what `nngpu doctor --json` prints",
+        list(kernels)
+    )]
+    WrongKernels {
+        /// The adapter.
+        adapter: String,
+        /// The kernels; `training` is a short training.
+        kernels: Vec<String>,
+        /// The first failure.
+        failure: String,
     },
 
     // Recording a plan.

@@ -9,8 +9,8 @@ use std::process::Output;
 use assert_cmd::Command;
 use tempfile::TempDir;
 
-/// An empty folder to run the command in.
-struct Folder(TempDir);
+/// An empty folder to run the command in, and one where it remembers adapters.
+struct Folder(TempDir, TempDir);
 
 struct Run {
     code: i32,
@@ -20,7 +20,7 @@ struct Run {
 
 impl Folder {
     fn new() -> Folder {
-        Folder(tempfile::tempdir().expect("a folder"))
+        Folder(tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -68,6 +68,7 @@ impl Folder {
     #[track_caller]
     fn run_words(&self, arguments: &[&str]) -> Run {
         let mut command = Command::cargo_bin("nngpu").expect("built");
+        command.env("NNGPU_CACHE_DIR", self.memory().parent().expect("a folder"));
         let Output { status, stdout, stderr } =
             command.current_dir(self.0.path()).args(arguments).output().expect("ran");
         let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
@@ -83,6 +84,22 @@ impl Folder {
         assert!(run.stderr.contains("error: "), "{}", run.stderr);
         assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
         assert_eq!(run.stdout, "");
+    }
+
+    /// The file that remembers adapters.
+    fn memory(&self) -> PathBuf {
+        self.1.path().join("cache/examined.json")
+    }
+
+    /// Trains for a step on the adapter under test.
+    #[track_caller]
+    fn train_on_gpu(&self, options: &str) -> Run {
+        let device = std::env::var("NNGPU_TEST_DEVICE").unwrap_or("0".into());
+        let arguments = format!("train table.csv -t y --ignore kind,text -e 1 --hidden 4 {options} --device");
+        let words: Vec<_> = arguments.split_whitespace().chain([device.as_str()]).collect();
+        let run = self.run_words(&words);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        run
     }
 
     fn names(&self) -> Vec<String> {
@@ -309,19 +326,120 @@ fn devices_are_listed() {
 }
 
 #[test]
-fn a_device_is_examined() {
+fn devices_are_examined() {
     let run = Folder::new().run("doctor --all --json");
     assert_eq!(run.code, 0, "{}", run.stderr);
     let report: serde_json::Value = serde_json::from_str(&run.stdout).expect("JSON");
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["nngpu"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(report["kernels"].as_str().map(str::len), Some(16));
+    assert_eq!(report["is_checked"], cfg!(debug_assertions));
+    assert_eq!(
+        (&report["os"], &report["architecture"]),
+        (&std::env::consts::OS.into(), &std::env::consts::ARCH.into())
+    );
     let devices = report["devices"].as_array().expect("a list");
     assert_eq!(devices.len() > 1, common::gpu().is_some());
-    for device in devices {
-        let names: Vec<_> = device["findings"].as_array().expect("a list").iter().map(|f| &f["name"]).collect();
+    for (n, device) in devices.iter().enumerate() {
+        assert_eq!((&device["passed"], &device["error"]), (&true.into(), &serde_json::Value::Null), "{device}");
+        let findings = device["findings"].as_array().expect("a list");
+        let mut names: Vec<_> = findings.iter().map(|finding| finding["name"].as_str().expect("a name")).collect();
+        names.dedup();
         assert_eq!(names.len(), nngpu::kernels::all().len() + 1, "{names:?}");
-        assert!(device["findings"].as_array().expect("a list").iter().all(|f| f["passed"] == true), "{device}");
+        assert!(findings.iter().all(|finding| finding["passed"] == true), "{device}");
+        let adapter = &device["adapter"];
+        assert_eq!(adapter.is_null(), n == 0, "only the CPU has none");
+        if n > 0 {
+            for field in ["name", "backend", "kind", "driver", "driver_info"] {
+                assert!(adapter[field].is_string(), "{field} of {adapter}");
+            }
+            assert!(adapter["vendor"].is_u64() && adapter["device"].is_u64() && adapter["features"].is_array());
+            let limits = adapter["limits"].as_object().expect("limits");
+            assert!(limits.len() >= 7 && limits.values().all(|limit| limit.as_u64() > Some(0)), "{adapter}");
+        }
     }
-    let run = Folder::new().run("doctor --device cpu");
-    assert_eq!(run.stdout.matches("passed").count(), nngpu::kernels::all().len() + 1, "{}", run.stdout);
+}
+
+#[test]
+fn an_examination_fits_a_terminal() {
+    let folder = Folder::new();
+    let run = folder.run("doctor --device cpu");
+    assert_eq!(run.stdout.matches("  passed").count(), nngpu::kernels::all().len() + 1, "{}", run.stdout);
+    assert!(!folder.memory().exists(), "the CPU needs no examination");
+    let tables = [run.stdout, common::gpu().map_or_else(String::new, |_| folder.run("doctor --device 0").stdout)];
+    for line in tables.iter().flat_map(|table| table.lines().skip(1)) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+#[test]
+fn examinations_of_nothing_are_refused() {
+    let folder = Folder::new();
+    folder.refuses("doctor --device voodoo", 1, "no GPU adapter matches `voodoo`; found ");
+    folder.refuses("doctor --device cpu --all", 2, "cannot be used with");
+    folder.refuses("doctor cpu", 2, "unexpected argument 'cpu'");
+}
+
+#[test]
+fn an_adapter_is_examined_at_its_first_use_alone() {
+    let folder = Folder::with_table();
+    if common::gpu().is_none() {
+        return;
+    }
+    let first = folder.train_on_gpu("").stderr;
+    assert!(first.contains("\nfirst use of ") && first.contains(": checking its kernels … all right ("), "{first}");
+    let second = folder.train_on_gpu("").stderr;
+    assert!(!second.contains("first use"), "{second}");
+    // What cannot be understood is as nothing.
+    fs::write(folder.memory(), "{").expect("written");
+    assert!(folder.train_on_gpu("").stderr.contains("first use of "));
+    assert!(!folder.train_on_gpu("").stderr.contains("first use of "));
+}
+
+#[test]
+fn the_doctor_s_examination_counts() {
+    let folder = Folder::with_table();
+    if common::gpu().is_none() {
+        return;
+    }
+    let device = std::env::var("NNGPU_TEST_DEVICE").unwrap_or("0".into());
+    let run = folder.run_words(&["doctor", "--device", &device]);
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    assert!(!folder.train_on_gpu("").stderr.contains("first use"));
+}
+
+#[test]
+fn an_examination_can_be_left_out() {
+    let folder = Folder::with_table();
+    if common::gpu().is_none() {
+        return;
+    }
+    assert!(!folder.train_on_gpu("--skip-check").stderr.contains("first use"));
+    assert!(!folder.memory().exists());
+}
+
+#[test]
+fn an_examination_that_cannot_be_remembered_is_told() {
+    let folder = Folder::with_table();
+    if common::gpu().is_none() {
+        return;
+    }
+    // A file stands where the folder would be.
+    fs::write(folder.1.path().join("cache"), "").expect("written");
+    for _ in 0..2 {
+        let told = folder.train_on_gpu("").stderr;
+        assert!(told.contains("all right ("), "{told}");
+        assert_eq!(told.matches("this cannot be remembered").count(), 1, "{told}");
+        assert!(told.contains("NNGPU_CACHE_DIR names another folder"), "{told}");
+    }
+}
+
+#[test]
+fn a_training_on_the_cpu_examines_nothing() {
+    let folder = Folder::with_table();
+    let run = folder.run("train table.csv -t y --ignore kind,text -e 1 --device cpu");
+    assert!(run.code == 0 && !run.stderr.contains("first use"), "{}", run.stderr);
+    assert!(!folder.memory().exists());
 }
 
 #[test]
@@ -334,7 +452,7 @@ fn the_tutorial_is_told_on_standard_output() {
 
 #[test]
 fn every_help_names_its_options() {
-    for verb in ["train", "predict", "devices", "tutorial"] {
+    for verb in ["train", "predict", "devices", "doctor", "tutorial"] {
         let run = Folder::new().run(&format!("{verb} --help"));
         assert_eq!(run.code, 0);
         assert!(run.stdout.contains("Usage: nngpu"), "{}", run.stdout);

@@ -2,8 +2,11 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::small_device;
 use nngpu::compute::{Capabilities, Gpu, Plan, adapters};
+use nngpu::doctor::{Extent, Finding, examine};
 use nngpu::kernels::array::record_copy;
 use nngpu::{Activation, Array, Device, Error, Loss, Mlp, Sgd, wgpu};
 
@@ -308,8 +311,8 @@ fn an_adapter_that_is_not_there_lists_those_that_are() {
         let message = error.to_string();
         assert!(message.starts_with(&format!("no GPU adapter matches `{wanted}`; found ")), "{message}");
         assert!(message.contains("`nngpu devices` lists them, and `--device cpu` works without one"), "{message}");
-        for adapter in &found {
-            assert!(message.contains(&format!("{}: {} (", adapter.index, adapter.name)), "{message}");
+        for (index, adapter) in found.iter().enumerate() {
+            assert!(message.contains(&format!("{index}: {} (", adapter.name)), "{message}");
         }
         let Error::NoAdapter { found: listed, .. } = error else { panic!("{error:?}") };
         assert_eq!(listed.len(), found.len());
@@ -318,12 +321,13 @@ fn an_adapter_that_is_not_there_lists_those_that_are() {
 
 #[test]
 fn an_adapter_is_opened_by_index_name_and_backend() {
-    for adapter in adapters() {
-        let by_index = Device::open(&adapter.index.to_string()).expect("by its index");
+    for (index, adapter) in adapters().into_iter().enumerate() {
+        let by_index = Device::open(&index.to_string()).expect("by its index");
+        assert_eq!(by_index.adapter().expect("a GPU"), adapter);
         assert!(by_index.description().starts_with(&adapter.name), "{}", by_index.description());
         let by_name = Device::open(&format!("{}:{}", adapter.backend, adapter.name)).expect("by its name");
         assert!(by_name.description().starts_with(&adapter.name), "{}", by_name.description());
-        assert!(adapter.max_binding_bytes >= 128 << 20, "WebGPU guarantees 128 MiB: {adapter:?}");
+        assert!(adapter.limits.max_binding_bytes >= 128 << 20, "WebGPU guarantees 128 MiB: {adapter:?}");
     }
 }
 
@@ -333,12 +337,37 @@ fn no_threads_are_refused() {
     assert_eq!(error.to_string(), "found 0 threads, expected at least 1");
 }
 
+/// Few cases of each, but none of the forms that a training on this adapter takes is left out.
+#[test]
+fn a_brief_examination_takes_every_form_of_the_adapter() {
+    let Some((gpu, device)) = open_gpu() else { return };
+    let as_gpu = gpu.with_capabilities(Capabilities { is_software: false, ..gpu.capabilities() });
+    for device in [device, Device::Gpu(as_gpu)] {
+        let [whole, brief] = [Extent::Whole, Extent::Brief].map(|extent| {
+            let findings = examine(&device, extent, &mut |_| {});
+            assert!(findings.iter().all(|finding| finding.is_right()), "{findings:?}");
+            findings
+        });
+        let forms = |findings: &[Finding]| -> Vec<_> {
+            let own = findings.iter().filter(|finding| finding.is_own);
+            own.map(|finding| (finding.name, finding.form)).collect::<BTreeSet<_>>().into_iter().collect()
+        };
+        assert_eq!(forms(&brief), forms(&whole));
+        let n_cases = |findings: &[Finding]| findings.iter().map(|finding| finding.n_cases).sum::<usize>();
+        assert!(n_cases(&brief) < n_cases(&whole));
+        assert!(brief.iter().all(|finding| finding.is_own));
+        // Those of other classes as well.
+        let products: BTreeSet<_> = whole.iter().filter(|f| f.name == "matmul").map(|f| f.form).collect();
+        assert!(products.is_superset(&["tiled 64", "tiled 32", "plain"].into()), "{products:?}");
+    }
+}
+
 #[test]
 fn an_examination_of_a_lost_device_finds_every_kernel_wrong() {
     let Some((gpu, device)) = open_gpu() else { return };
     gpu.destroy();
     let mut n_told = 0;
-    let findings = nngpu::doctor::examine(&device, &mut |_| n_told += 1);
+    let findings = examine(&device, Extent::Whole, &mut |_| n_told += 1);
     assert_eq!(findings.len(), n_told);
     for finding in findings {
         assert!(!finding.is_right() && finding.worst == f32::INFINITY, "{finding:?}");

@@ -20,12 +20,21 @@ pub struct Devices {
 #[derive(Serialize)]
 struct Report {
     version: u32,
-    adapters: Vec<AdapterReport>,
+    adapters: Vec<Listed>,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    /// What `--device` takes.
+    index: usize,
+    #[serde(flatten)]
+    adapter: AdapterReport,
 }
 
 impl Devices {
     pub fn run(self) -> Result<Ending, Failure> {
-        let report = Report { version: 1, adapters: adapters() };
+        let adapters = adapters().into_iter().enumerate().map(|(index, adapter)| Listed { index, adapter });
+        let report = Report { version: 1, adapters: adapters.collect() };
         let mut out = io::stdout().lock();
         if self.json {
             serde_json::to_writer_pretty(&mut out, &report).map_err(io::Error::from)?;
@@ -41,19 +50,18 @@ impl Devices {
 }
 
 /// A few short lines for each adapter, which fit any terminal.
-fn list(adapters: &[AdapterReport]) -> String {
-    let describe = |adapter: &AdapterReport| {
+fn list(adapters: &[Listed]) -> String {
+    let describe = |Listed { index, adapter }: &Listed| {
         format!(
             "{index}  {name}\n   {kind}, {backend}, driver {driver}\n   buffers up to {buffer}, workgroups up to {width} \
              wide with {memory}\n   {features}",
-            index = adapter.index,
             name = adapter.name,
             kind = adapter.kind,
             backend = adapter.backend,
-            driver = adapter.driver,
-            buffer = HumanBytes(adapter.max_binding_bytes),
-            width = adapter.max_invocations,
-            memory = HumanBytes(adapter.max_workgroup_bytes.into()),
+            driver = [adapter.driver.as_str(), adapter.driver_info.as_str()].join(" ").trim(),
+            buffer = HumanBytes(adapter.limits.max_binding_bytes),
+            width = adapter.limits.max_invocations,
+            memory = HumanBytes(adapter.limits.max_workgroup_bytes.into()),
             features = adapter.features.join(", "),
         )
     };

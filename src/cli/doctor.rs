@@ -2,23 +2,26 @@
 
 use std::io::{self, Write};
 
-use nngpu::compute::adapters;
-use nngpu::doctor::{Finding, examine, report};
+use nngpu::compute::{AdapterReport, adapters};
+use nngpu::doctor::{Examined, Extent, Finding, Report, examine};
 use nngpu::{Device, Error};
 
-use super::{Ending, Failure};
+use super::{DeviceOption, Ending, Failure, first_use};
 
 /// Examine devices: compute every kernel and a short training, and compare with the definitions
 ///
-/// Exit code 1 tells that something was wrong.
+/// Exit code 1 tells that something was wrong. What passes is not examined again by `nngpu train`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  nngpu doctor                            the device that `auto` takes
+  nngpu doctor --all --json > report.json every device, to attach to a report")]
 pub struct Doctor {
-    /// Device to examine, as in the other commands; cpu for the CPU's fast kernels
-    #[arg(short, long, value_name = "DEVICE", default_value = "auto", conflicts_with = "all")]
-    device: String,
+    #[command(flatten)]
+    device: DeviceOption,
 
     /// Examine the CPU and every adapter, software adapters included
-    #[arg(long)]
+    #[arg(long, conflicts_with = "device")]
     all: bool,
 
     /// Print JSON
@@ -28,57 +31,92 @@ pub struct Doctor {
 
 impl Doctor {
     pub fn run(self) -> Result<Ending, Failure> {
-        let names = if self.all {
-            let indices = adapters().into_iter().map(|adapter| adapter.index.to_string());
-            std::iter::once("cpu".to_string()).chain(indices).collect()
-        } else {
-            vec![self.device.clone()]
-        };
         let mut out = io::stdout().lock();
-        let mut examined = Vec::new();
-        let mut n_wrong = 0;
-        for name in names {
-            let device = Device::open(&name)?;
-            if !self.json {
-                writeln!(out, "{}", device.description())?;
+        let mut devices = Vec::new();
+        if self.all {
+            devices.push(self.examine(&Device::cpu(), &mut out)?);
+            for (index, adapter) in adapters().into_iter().enumerate() {
+                // One that cannot be opened must not hide the others.
+                devices.push(match Device::open(&index.to_string()) {
+                    Ok(device) => self.examine(&device, &mut out)?,
+                    Err(error) => self.not_opened(adapter, &error, &mut out)?,
+                });
             }
-            let mut written = Ok(());
-            let findings = examine(&device, &mut |finding| {
-                if !self.json && written.is_ok() {
-                    written = write_finding(&mut out, finding);
-                }
-            });
-            written?;
-            n_wrong += findings.iter().filter(|finding| !finding.is_right()).count();
-            examined.push((device.description(), findings));
+        } else {
+            devices.push(self.examine(&self.device.open(None)?, &mut out)?);
         }
+        let wrong = devices.iter().filter(|device| !device.passed);
+        let (n_wrong, names) = (wrong.clone().map(Examined::n_wrong).sum(), wrong.map(|d| d.device.clone()));
+        let result = match names.collect::<Vec<_>>() {
+            names if names.is_empty() => Ok(Ending::Done),
+            devices => Err(Error::Diagnosis { n_wrong, devices }.into()),
+        };
         if self.json {
-            serde_json::to_writer_pretty(&mut out, &report(&examined)).map_err(io::Error::from)?;
+            serde_json::to_writer_pretty(&mut out, &Report::new(devices)).map_err(io::Error::from)?;
             writeln!(out)?;
         }
         out.flush()?;
-        if n_wrong > 0 {
-            return Err(Error::Diagnosis { n_wrong }.into());
+        result
+    }
+
+    fn examine(&self, device: &Device, out: &mut dyn Write) -> Result<Examined, Failure> {
+        if !self.json {
+            write_header(out, &device.description())?;
         }
-        Ok(Ending::Done)
+        let mut written = Ok(());
+        let findings = examine(device, Extent::Whole, &mut |finding| {
+            if !self.json && written.is_ok() {
+                written = write_finding(out, finding);
+            }
+        });
+        written?;
+        if findings.iter().all(|finding| finding.is_right() || !finding.is_own) {
+            first_use::remember(device);
+        } else {
+            first_use::forget(device);
+        }
+        Ok(Examined::new(device, findings))
+    }
+
+    fn not_opened(&self, adapter: AdapterReport, error: &Error, out: &mut dyn Write) -> io::Result<Examined> {
+        let mut message = error.to_string();
+        if let Some(cause) = std::error::Error::source(error) {
+            message += &format!(": {cause}");
+        }
+        if !self.json {
+            writeln!(out, "{} ({})\n  FAILED  {message}\n", adapter.name, adapter.backend)?;
+        }
+        Ok(Examined::not_opened(adapter, message))
     }
 }
 
+fn write_header(out: &mut dyn Write, device: &str) -> io::Result<()> {
+    writeln!(out, "{device}\n\n  {:<21} {:<8} {:>5} {:>7} {:>9}", "kernel", "form", "cases", "error*", "time")
+}
+
+/// A line of at most 80 columns, and one for each of the first failures.
 fn write_finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
     let verdict = if finding.is_right() { "passed" } else { "FAILED" };
+    let elsewhere = if finding.is_own { "" } else { ", not used here" };
+    let error = match finding.worst {
+        worst if worst.is_finite() => format!("{:.1} %", 100.0 * worst),
+        _ => "-".into(),
+    };
     writeln!(
         out,
-        "  {verdict}  {:<22} {:>3} cases, worst error {:>5.1} % of its bound, {:>5.0} ms",
+        "  {:<21} {:<8} {:>5} {error:>7} {:>6.0} ms  {verdict}{elsewhere}",
         finding.name,
+        finding.form,
         finding.n_cases,
-        100.0 * finding.worst,
         finding.elapsed.as_secs_f64() * 1e3,
     )?;
     for failure in finding.failures.iter().take(3) {
-        writeln!(out, "          {failure}")?;
+        writeln!(out, "      {failure}")?;
     }
     match finding.failures.len().saturating_sub(3) {
-        0 => Ok(()),
-        more => writeln!(out, "          and {more} more"),
+        0 => {}
+        more => writeln!(out, "      and {more} more")?,
     }
+    // The training is the last.
+    if finding.form.is_empty() { writeln!(out, "\n  * the worst, of what rounding allows\n") } else { Ok(()) }
 }

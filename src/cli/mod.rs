@@ -9,8 +9,17 @@ macro_rules! tell {
     }};
 }
 
+/// Prints a part of a line, which the next [`tell`] goes on with.
+macro_rules! tell_part {
+    ($($argument:tt)*) => {{
+        use std::io::Write;
+        let _ = write!(std::io::stderr(), $($argument)*);
+    }};
+}
+
 mod devices;
 mod doctor;
+mod first_use;
 mod interrupt;
 mod predict;
 mod progress;

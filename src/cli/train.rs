@@ -13,7 +13,7 @@ use nngpu::{Activation, Error, Mlp, Network, Optimizer};
 
 use super::interrupt::Interrupt;
 use super::progress::Progress;
-use super::{DeviceOption, Ending, Failure, summary};
+use super::{DeviceOption, Ending, Failure, first_use, summary};
 
 /// Train a network on a CSV table or on images, and write a model file
 ///
@@ -96,6 +96,11 @@ pub struct Train {
     #[command(flatten)]
     device: DeviceOption,
 
+    /// Train without checking the kernels of a GPU before its first use. What passes is remembered in
+    /// the user's cache folder, or in the one that NNGPU_CACHE_DIR names
+    #[arg(long)]
+    skip_check: bool,
+
     /// Model file to write; one of an earlier training is replaced
     #[arg(short, long, value_name = "FILE", default_value = "model.safetensors")]
     output: PathBuf,
@@ -148,6 +153,9 @@ impl Train {
         tell!("network: {}, {}, {} parameters", join(&sizes, "-"), self.activation, network.n_parameters());
         let batch_size = self.batch_size.min(train.rows());
         let device = self.device.open(Some(network.flops_per_step(batch_size)))?;
+        if !self.skip_check {
+            first_use::check(&device)?;
+        }
         let mut mlp = Mlp::new(&device, &sizes, self.activation, self.seed)?;
 
         let optimizer = Optimizer::named(&self.optimizer, self.learning_rate)?;

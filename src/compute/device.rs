@@ -3,7 +3,8 @@
 use bytemuck::Pod;
 
 use super::cpu::{self, Cpu};
-use super::gpu::{self, Gpu, adapter};
+use super::gpu::adapter::{self, AdapterReport};
+use super::gpu::{self, Gpu};
 use super::kernel::Access;
 use super::plan::{BufferId, Plan};
 use crate::{Error, Result};
@@ -123,6 +124,14 @@ impl Device {
             Device::Cpu(cpu) if cpu.threads() == 1 => "CPU, 1 thread".into(),
             Device::Cpu(cpu) => format!("CPU, {} threads", cpu.threads()),
             Device::Reference(_) => "CPU, reference kernels".into(),
+        }
+    }
+
+    /// A GPU's adapter, with the limits and the features that it was opened with; none for the CPU.
+    pub fn adapter(&self) -> Option<AdapterReport> {
+        match self {
+            Device::Gpu(gpu) => Some(gpu.adapter()),
+            Device::Cpu(_) | Device::Reference(_) => None,
         }
     }
 

@@ -13,6 +13,6 @@ pub use device::{Buffer, Device, Program};
 pub use gpu::Gpu;
 #[cfg(not(target_arch = "wasm32"))]
 pub use gpu::adapter::adapters;
-pub use gpu::adapter::{AdapterReport, adapters_async};
+pub use gpu::adapter::{AdapterLimits, AdapterReport, adapters_async};
 pub use kernel::{Access, Args, Binding, Capabilities, Element, Form, Kernel};
 pub use plan::{BufferId, Plan, Step, Tensor};

@@ -201,6 +201,12 @@ impl Plan {
         &self.steps
     }
 
+    /// For planting faults.
+    #[cfg(test)]
+    pub(crate) fn steps_mut(&mut self) -> &mut [Step] {
+        &mut self.steps
+    }
+
     /// What a buffer was declared as.
     pub fn spec(&self, id: BufferId) -> &BufferSpec {
         &self.buffers[id.0 as usize]

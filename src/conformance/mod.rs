@@ -120,6 +120,14 @@ impl Case {
         self.plan.steps().last().expect("a recorded step")
     }
 
+    /// The same case of another kernel, which takes the same operands: for planting faults.
+    #[cfg(test)]
+    pub(crate) fn of_kernel(&self, kernel: &'static Kernel) -> Case {
+        let mut case = Case { kernel, ..self.clone() };
+        case.plan.steps_mut().last_mut().expect("a recorded step").kernel = kernel;
+        case
+    }
+
     /// How many words its buffers hold together: what it costs, roughly.
     pub fn n_words(&self) -> usize {
         self.plan.buffers().iter().map(|spec| spec.length).sum()

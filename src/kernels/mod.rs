@@ -43,6 +43,29 @@ pub fn all() -> &'static [&'static Kernel] {
     ALL
 }
 
+/// A number that changes with any form's text: names a version of all kernels together.
+pub fn fingerprint() -> u64 {
+    // FNV-1a: the same numbers with every compiler, which the standard library's hashes do not promise.
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    let mut add = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for kernel in all() {
+        for form in kernel.forms {
+            add(kernel.name.as_bytes());
+            add(form.name.as_bytes());
+            form.constants.iter().for_each(|(name, value)| {
+                add(name.as_bytes());
+                add(&value.to_bits().to_le_bytes());
+            });
+            form.wgsl.iter().for_each(|text| add(text.as_bytes()));
+        }
+    }
+    hash
+}
+
 /// Every element of a step: model, row, column, row by row.
 pub(crate) fn elements(models: u32, rows: u32, columns: u32) -> impl Iterator<Item = (u32, u32, u32)> {
     Elements { rows, columns, next: (0, 0, 0), left: u64::from(models) * u64::from(rows) * u64::from(columns) }

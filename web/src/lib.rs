@@ -8,9 +8,10 @@ use std::ops::{ControlFlow, RangeInclusive};
 use futures_intrusive::sync::LocalMutex;
 use js_sys::{JSON, Reflect, global};
 use nngpu::data::{Classes, Dataset, Matrix, Targets};
+use nngpu::doctor::{Examined, Extent, Report, examine_async};
 use nngpu::train::{Trainer, evaluate_async};
-use nngpu::{Activation, Array, Device, Error, Mlp, Network, Optimizer, Result, doctor};
-use serde_json::Value;
+use nngpu::{Activation, Array, Device, Error, Mlp, Network, Optimizer, Result};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
 /// A device, and a network of two inputs that learns to tell two classes of points in the square
@@ -153,8 +154,8 @@ impl Lab {
 
     /// Computes every kernel and compares with its definition: what `nngpu doctor --json` prints.
     pub async fn examine(&self) -> Result<JsValue, JsError> {
-        let findings = doctor::examine_async(&self.device, &mut |_| ()).await;
-        to_js(&doctor::report(&[(self.device.description(), findings)]))
+        let findings = examine_async(&self.device, Extent::Whole, &mut |_| ()).await;
+        to_js(&Report::new(vec![Examined::new(&self.device, findings)]))
     }
 }
 
@@ -215,8 +216,9 @@ fn refusal(error: Error) -> JsError {
     JsError::new(&message)
 }
 
-fn to_js(value: &Value) -> Result<JsValue, JsError> {
-    JSON::parse(&value.to_string()).map_err(|_| JsError::new("the numbers could not be handed over"))
+fn to_js(value: &impl Serialize) -> Result<JsValue, JsError> {
+    let text = serde_json::to_string(value)?;
+    JSON::parse(&text).map_err(|_| JsError::new("the numbers could not be handed over"))
 }
 
 /// Whether the browser offers WebGPU to this page, with an adapter or without.

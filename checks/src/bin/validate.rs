@@ -1,5 +1,4 @@
-//! `validate` computes every case of the conformance program, in the forms of every class of adapters, and
-//! a short training, while the Khronos validation layer watches, with its checks on the GPU: any
+//! `validate` is `nngpu doctor` while the Khronos validation layer watches, with its checks on the GPU: any
 //! message of the layer is a failure.
 //!
 //! First it runs a shader with a race in workgroup memory. The layer must report it: else the layer is not
@@ -9,9 +8,8 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 
 use log::{LevelFilter, Log, Metadata, Record};
-use nngpu::compute::{Capabilities, Gpu};
-use nngpu::conformance::cases;
-use nngpu::{Device, doctor, wgpu};
+use nngpu::doctor::{Extent, examine};
+use nngpu::{Device, wgpu};
 
 /// Keeps what the layer says; wgpu passes it on as messages of its log.
 struct Messages(Mutex<Vec<String>>);
@@ -118,32 +116,17 @@ fn canary() -> Result<(), String> {
 
 fn validate() -> Result<String, String> {
     let device = Device::open("0").map_err(|error| error.to_string())?;
-    let Device::Gpu(gpu) = &device else { return Err("found no adapter to validate on".into()) };
-    let mut failures = Vec::new();
-    let mut n_cases = 0;
-    for device in classes(gpu) {
-        for case in cases() {
-            let result = case.run(&device);
-            n_cases += 1;
-            let messages = MESSAGES.take();
-            failures.extend(result.err().map(|error| format!("{}: {error}", case.name)));
-            failures.extend(messages.first().map(|message| format!("{}: {message}", case.name)));
-        }
-    }
-    let findings = doctor::examine(&device, &mut |_| {});
-    failures.extend(findings.iter().flat_map(|finding| finding.failures.iter().cloned()));
-    failures.extend(MESSAGES.take());
+    let (mut n_cases, mut failures) = (0, Vec::new());
+    examine(&device, Extent::Whole, &mut |finding| {
+        n_cases += finding.n_cases;
+        let messages = MESSAGES.take();
+        let all = finding.failures.iter().chain(&messages);
+        failures.extend(all.map(|failure| format!("{}, {}: {failure}", finding.name, finding.form)));
+    });
     if failures.is_empty() {
-        return Ok(format!("{n_cases} cases and a training on {}: no message", device.description()));
+        return Ok(format!("{n_cases} cases on {}: no message", device.description()));
     }
     let n_failures = failures.len();
     failures.truncate(20);
     Err(format!("{}\n{n_failures} failures on {}", failures.join("\n"), device.description()))
-}
-
-/// The forms of this adapter, of a GPU, and the plain ones.
-fn classes(gpu: &Gpu) -> [Device; 3] {
-    let own = gpu.capabilities();
-    [own, Capabilities { is_software: false, ..own }, Capabilities { is_software: true, subgroup_size: None, ..own }]
-        .map(|capabilities| Device::Gpu(gpu.with_capabilities(capabilities)))
 }

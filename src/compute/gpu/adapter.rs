@@ -12,29 +12,49 @@ use crate::{Error, Result};
 const SMALL_STEP: f64 = 4e6;
 
 /// An adapter, for people and for tools.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct AdapterReport {
-    /// Its place in the list; `--device 0` takes the first.
-    pub index: usize,
     /// Its name.
     pub name: String,
     /// The graphics interface: `vulkan`, `metal`, `dx12`, …
     pub backend: String,
     /// `discrete GPU`, `integrated GPU`, `virtual GPU`, `software` or `other`.
     pub kind: &'static str,
-    /// The driver with its version.
+    /// The driver's name.
     pub driver: String,
+    /// The driver's version, in its own words.
+    pub driver_info: String,
+    /// The number of the vendor on its bus; 0 where it is not known.
+    pub vendor: u32,
+    /// The number of the model on its bus; 0 where it is not known.
+    pub device: u32,
+    /// The smallest and the largest number of invocations in a subgroup.
+    pub subgroup_sizes: [u32; 2],
+    /// What there is at most.
+    pub limits: AdapterLimits,
+    /// The optional features that it has and a device is opened with.
+    pub features: Vec<&'static str>,
+}
+
+/// The limits of an adapter that kernels may meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct AdapterLimits {
     /// The largest buffer that a kernel can bind, in bytes.
     pub max_binding_bytes: u64,
+    /// The largest buffer, in bytes.
+    pub max_buffer_bytes: u64,
+    /// The most storage buffers that a kernel can bind.
+    pub max_storage_buffers: u32,
     /// The largest number of invocations in a workgroup.
     pub max_invocations: u32,
     /// The most workgroup memory, in bytes.
     pub max_workgroup_bytes: u32,
-    /// The most storage buffers that a kernel can bind.
-    pub max_storage_buffers: u32,
-    /// The optional features that it has and a device is opened with.
-    pub features: Vec<&'static str>,
+    /// The most workgroups along one dimension of a grid.
+    pub max_workgroups: u32,
+    /// Parameter blocks begin at multiples of so many bytes.
+    pub parameter_alignment_bytes: u32,
 }
 
 const FEATURES: [(wgpu::Features, &str); 4] = [
@@ -44,7 +64,7 @@ const FEATURES: [(wgpu::Features, &str); 4] = [
     (wgpu::Features::PIPELINE_CACHE, "pipeline cache"),
 ];
 
-/// The adapters of this machine.
+/// The adapters of this machine, in the order of their indices: `--device 0` takes the first.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn adapters() -> Vec<AdapterReport> {
     pollster::block_on(adapters_async())
@@ -53,7 +73,8 @@ pub fn adapters() -> Vec<AdapterReport> {
 /// The adapters of this machine, without blocking.
 pub async fn adapters_async() -> Vec<AdapterReport> {
     let (_, adapters) = enumerate().await;
-    (0..).zip(&adapters).map(|(index, adapter)| report(index, adapter)).collect()
+    let report = |adapter: &wgpu::Adapter| report(adapter.get_info(), &adapter.limits(), adapter.features());
+    adapters.iter().map(report).collect()
 }
 
 /// One line that names an adapter.
@@ -240,18 +261,25 @@ pub(super) fn info(adapter: &wgpu::Adapter) -> wgpu::AdapterInfo {
     info
 }
 
-fn report(index: usize, adapter: &wgpu::Adapter) -> AdapterReport {
-    let (info, limits, features) = (info(adapter), adapter.limits(), adapter.features());
+pub(super) fn report(info: wgpu::AdapterInfo, limits: &wgpu::Limits, features: wgpu::Features) -> AdapterReport {
     AdapterReport {
-        index,
         backend: backend_name(info.backend),
         kind: kind(info.device_type),
-        driver: [info.driver.as_str(), info.driver_info.as_str()].join(" ").trim().into(),
         name: info.name,
-        max_binding_bytes: limits.max_storage_buffer_binding_size,
-        max_invocations: limits.max_compute_invocations_per_workgroup,
-        max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
-        max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
+        driver: info.driver,
+        driver_info: info.driver_info,
+        vendor: info.vendor,
+        device: info.device,
+        subgroup_sizes: [info.subgroup_min_size, info.subgroup_max_size],
+        limits: AdapterLimits {
+            max_binding_bytes: limits.max_storage_buffer_binding_size,
+            max_buffer_bytes: limits.max_buffer_size,
+            max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
+            max_invocations: limits.max_compute_invocations_per_workgroup,
+            max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            max_workgroups: limits.max_compute_workgroups_per_dimension,
+            parameter_alignment_bytes: limits.min_uniform_buffer_offset_alignment,
+        },
         features: FEATURES.iter().filter(|(feature, _)| features.contains(*feature)).map(|(_, name)| *name).collect(),
     }
 }

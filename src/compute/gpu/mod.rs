@@ -12,6 +12,7 @@ use futures_intrusive::channel::shared::oneshot_channel;
 use super::device::Device;
 use super::kernel::Capabilities;
 use crate::{Error, Result};
+use adapter::AdapterReport;
 use program::Pipeline;
 
 pub use program::Program;
@@ -119,6 +120,12 @@ impl Gpu {
 
     pub(crate) fn description(&self) -> String {
         adapter::describe(&self.shared.info)
+    }
+
+    /// Its adapter, with the limits and the features that it was opened with.
+    pub(super) fn adapter(&self) -> AdapterReport {
+        let Shared { device, info, .. } = &*self.shared;
+        adapter::report(info.clone(), &device.limits(), device.features())
     }
 
     pub(super) fn max_length(&self) -> usize {
