@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use common::devices;
 use nngpu::data::{Dataset, Matrix, Targets};
-use nngpu::train::{Epoch, Event, Settings, Trainer, fit};
+use nngpu::train::{Epoch, Evaluator, Event, Settings, Trainer, evaluate, fit};
 use nngpu::{Activation, Device, Error, Mlp, Optimizer};
 
 /// y = x0 * x1 on a grid of 7 by 5 points.
@@ -110,6 +110,23 @@ fn an_epoch_that_is_broken_off_keeps_what_it_did() {
         assert_eq!(told, [Event::Batches { epoch: 1, done: 1, total: 5 }], "{name}");
         assert!(bits(&mlp) != before, "{name}");
         assert_eq!(epoch(&mut trainer).expect("trains").epoch, 2, "{name}");
+    }
+}
+
+#[test]
+fn a_measurement_is_of_the_weights_as_they_are() {
+    for (name, device) in devices() {
+        let mut mlp = network(&device);
+        let mut evaluator = Evaluator::new(&mlp, data()).expect("data that fit");
+        let mut trainer = trainer(&mut mlp, Optimizer::adam(0.05));
+        let mut losses = Vec::new();
+        for _ in 0..3 {
+            epoch(&mut trainer).expect("trains");
+            let found = evaluator.run().expect("measures");
+            assert_eq!(found, evaluate(&mlp, &data()).expect("measures"), "{name}");
+            losses.push(found.loss);
+        }
+        assert!(losses[0] != losses[1] && losses[1] != losses[2], "{name}: {losses:?}");
     }
 }
 

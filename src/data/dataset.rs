@@ -91,9 +91,12 @@ impl Dataset {
         }
     }
 
-    /// Features and targets.
-    pub fn into_parts(self) -> (Matrix, Targets) {
-        (self.features, self.targets)
+    /// Features and targets, borrowed where the data are.
+    pub(crate) fn parts(data: Cow<'_, Dataset>) -> (Cow<'_, Matrix>, Cow<'_, Targets>) {
+        match data {
+            Cow::Borrowed(data) => (Cow::Borrowed(&data.features), Cow::Borrowed(&data.targets)),
+            Cow::Owned(data) => (Cow::Owned(data.features), Cow::Owned(data.targets)),
+        }
     }
 
     /// The rows at `row_indices`, in that order.

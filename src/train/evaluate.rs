@@ -62,7 +62,7 @@ pub fn evaluate(mlp: &Mlp, data: &Dataset) -> Result<Evaluation> {
 ///
 /// As for [`evaluate`].
 pub async fn evaluate_async(mlp: &Mlp, data: &Dataset) -> Result<Evaluation> {
-    Evaluator::new(mlp, data)?.run().await
+    Evaluator::new(mlp, data)?.run_async().await
 }
 
 /// Rows of a batch when nothing is learned: enough to keep a device busy.
@@ -74,12 +74,15 @@ fn batch_size(device: &Device, network: &Network) -> usize {
     (device.max_length() / widest as usize).clamp(1, BATCH_SIZE)
 }
 
-/// A recorded evaluation, to be run after each epoch.
+/// A measurement recorded and compiled once, to be taken again as the network learns.
+///
+/// It shares the network's memory: it measures the weights that the [`Mlp`] has when it runs.
 #[derive(Debug)]
-pub(super) struct Evaluator<'a> {
+pub struct Evaluator<'a> {
     device: Device,
-    data: &'a Dataset,
     sweep: Sweep<'a>,
+    /// How much the targets vary, where they are numbers.
+    variance: Option<f64>,
 }
 
 /// Which kept tensors hold the loss and the correct answers of each batch.
@@ -87,12 +90,21 @@ const LOSSES: usize = 1;
 const HITS: usize = 2;
 
 impl<'a> Evaluator<'a> {
-    pub(super) fn new(mlp: &Mlp, data: &'a Dataset) -> Result<Evaluator<'a>> {
-        let (network, device) = (mlp.network(), mlp.device());
-        check_fit(network, data)?;
-        let (features, targets) = (Cow::Borrowed(data.features()), Some(Cow::Borrowed(data.targets())));
-        let batch_size = batch_size(device, network);
-        let sweep = Sweep::new(device, features, targets, batch_size, 1, &[mlp.buffer()], |plan, batch| {
+    /// Records and compiles the measurement of `mlp` on `data`, borrowed or its own.
+    ///
+    /// # Errors
+    ///
+    /// Data that do not fit the network, a lost device.
+    pub fn new(mlp: &Mlp, data: impl Into<Cow<'a, Dataset>>) -> Result<Evaluator<'a>> {
+        let (network, device, data) = (mlp.network(), mlp.device(), data.into());
+        check_fit(network, &data)?;
+        let (loss, batch_size) = (data.loss(), batch_size(device, network));
+        let variance = match data.targets() {
+            Targets::Classes(_) => None,
+            Targets::Values(values) => Some(mean_variance(values)),
+        };
+        let (features, targets) = Dataset::parts(data);
+        let sweep = Sweep::new(device, features, Some(targets), batch_size, 1, &[mlp.buffer()], |plan, batch| {
             let parameters = network.declare(plan, "parameters", 1);
             let losses = plan.tensor("losses", 1, 1, batch.n_batches);
             let hits = plan.tensor("hits", 1, 1, batch.n_batches);
@@ -101,9 +113,9 @@ impl<'a> Evaluator<'a> {
             let targets = batch.y.expect("an evaluation has targets");
             let row_losses = plan.tensor("row losses", 1, batch.rows, 1);
             let unused = plan.tensor("output gradient", 1, batch.rows, output.columns);
-            record_loss(plan, data.loss(), output, targets, row_losses, unused)?;
+            record_loss(plan, loss, output, targets, row_losses, unused)?;
             let stay = Slot { rows: batch.full_rows, advance: 0 };
-            if data.loss() == Loss::CrossEntropy {
+            if loss == Loss::CrossEntropy {
                 let row_hits = plan.tensor("row hits", 1, batch.rows, 1);
                 record_correct(plan, output, targets, row_hits)?;
                 record_tally(plan, 1.0, row_hits, batch.position, stay, hits)?;
@@ -112,20 +124,32 @@ impl<'a> Evaluator<'a> {
             record_tally(plan, 1.0, row_losses, batch.position, move_on, losses)?;
             Ok(Recorded { kept: vec![parameters, losses, hits], result: None })
         })?;
-        Ok(Evaluator { device: device.clone(), data, sweep })
+        Ok(Evaluator { device: device.clone(), sweep, variance })
     }
 
-    pub(super) async fn run(&mut self) -> Result<Evaluation> {
+    /// Measures.
+    ///
+    /// # Errors
+    ///
+    /// A lost device.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn run(&mut self) -> Result<Evaluation> {
+        pollster::block_on(self.run_async())
+    }
+
+    /// Measures as [`Evaluator::run`] does, without blocking in a browser.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Evaluator::run`].
+    pub async fn run_async(&mut self) -> Result<Evaluation> {
         self.sweep.start_in_order()?;
         while self.sweep.advance(usize::MAX).await? > 0 {}
-        let rows = self.data.rows() as f64;
+        let rows = self.sweep.n_rows() as f64;
         let loss = self.total(LOSSES).await? / rows;
-        let metric = match self.data.targets() {
-            Targets::Classes(_) => Metric::Accuracy(self.total(HITS).await? / rows),
-            Targets::Values(values) => {
-                let variance = mean_variance(values);
-                Metric::R2(if variance > 0.0 { 1.0 - loss / variance } else { f64::NAN })
-            }
+        let metric = match self.variance {
+            None => Metric::Accuracy(self.total(HITS).await? / rows),
+            Some(variance) => Metric::R2(if variance > 0.0 { 1.0 - loss / variance } else { f64::NAN }),
         };
         Ok(Evaluation { loss, metric })
     }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-pub use evaluate::{Evaluation, Metric, evaluate_async, predict_async};
+pub use evaluate::{Evaluation, Evaluator, Metric, evaluate_async, predict_async};
 #[cfg(not(target_arch = "wasm32"))]
 pub use evaluate::{evaluate, predict};
 pub use trainer::Trainer;
@@ -22,7 +22,6 @@ use crate::kernels::optimizer::{Optimizer, OptimizerState, record_update};
 use crate::nn::{Fusion, Mlp, Network};
 use crate::random::{Key, Purpose, Threefry};
 use crate::{Error, Result};
-use evaluate::Evaluator;
 use sweep::{Batch, Recorded, Sweep};
 
 /// How to train.
@@ -139,7 +138,7 @@ pub async fn fit_async(
             break;
         };
         if let Some(evaluator) = &mut evaluator {
-            done.validation = Some(evaluator.run().await?);
+            done.validation = Some(evaluator.run_async().await?);
         }
         history.is_interrupted = observe(&Event::Epoch(done.clone())).is_break() && done.epoch < epochs;
         history.epochs.push(done);
@@ -161,13 +160,7 @@ fn training_sweep<'a>(
 ) -> Result<Sweep<'a>> {
     let loss = data.loss();
     let record = |plan: &mut Plan, batch: &Batch| record_step(plan, network, batch, loss, optimizer, 1);
-    let (features, targets) = match data {
-        Cow::Borrowed(data) => (Cow::Borrowed(data.features()), Cow::Borrowed(data.targets())),
-        Cow::Owned(data) => {
-            let (features, targets) = data.into_parts();
-            (Cow::Owned(features), Cow::Owned(targets))
-        }
-    };
+    let (features, targets) = Dataset::parts(data);
     let sweep = Sweep::new(device, features, Some(targets), batch_size, 1, &[parameters], record)?;
     device.write(&sweep.kept(SETTINGS), 0, &optimizer.settings())?;
     if matches!(optimizer, Optimizer::Adam { .. }) {

@@ -9,7 +9,7 @@ use futures_intrusive::sync::LocalMutex;
 use js_sys::{JSON, Reflect, global};
 use nngpu::data::{Classes, Dataset, Matrix, Targets};
 use nngpu::doctor::{Examined, Extent, Report, examine_async};
-use nngpu::train::{Trainer, evaluate_async};
+use nngpu::train::{Evaluator, Trainer};
 use nngpu::{Activation, Array, Device, Error, Mlp, Network, Optimizer, Result};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -31,6 +31,7 @@ struct Training {
     data: Dataset,
     mlp: Mlp,
     trainer: Trainer<'static>,
+    evaluator: Evaluator<'static>,
 }
 
 /// More make a browser's tab slow to answer.
@@ -94,7 +95,8 @@ impl Lab {
             let seed = whole("seed", seed, 0..=u32::MAX as usize)? as u64;
             let mut mlp = Mlp::new(&self.device, &sizes, activation, seed)?;
             let trainer = Trainer::new(&mut mlp, data.clone(), optimizer, batch_size, seed)?;
-            Ok(Training { data, mlp, trainer })
+            let evaluator = Evaluator::new(&mlp, data.clone())?;
+            Ok(Training { data, mlp, trainer, evaluator })
         };
         let mut training = self.training.lock().await;
         *training = Some(new().map_err(refusal)?);
@@ -124,9 +126,9 @@ impl Lab {
 
     /// The part of all points whose class is predicted.
     pub async fn accuracy(&self) -> Result<f64, JsError> {
-        let training = self.training.lock().await;
-        let Training { mlp, data, .. } = training.as_ref().ok_or_else(not_started)?;
-        Ok(evaluate_async(mlp, data).await.map_err(refusal)?.metric.value())
+        let mut training = self.training.lock().await;
+        let evaluator = &mut training.as_mut().ok_or_else(not_started)?.evaluator;
+        Ok(evaluator.run_async().await.map_err(refusal)?.metric.value())
     }
 
     /// The probability of class 1 at the centres of a grid over [-1, 1]², rows from y = 1 down.

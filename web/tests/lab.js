@@ -184,7 +184,7 @@ async function queuesCalls(lab, { check, note, refused }) {
     await check('calls at once are answered one after the other', losses.length === 3 && surface.length === 64 && accuracy > 0);
 }
 
-async function isWell(lab, { check, note }) {
+export async function isWell(lab, { check, note }) {
     const report = await lab.examine();
     const [{ device, findings }] = report.devices;
     await check("the report is the command's", report.version === 1 && device === lab.device() && findings.length > 10, findings.length);

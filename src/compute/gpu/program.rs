@@ -279,7 +279,7 @@ impl Gpu {
     pub(in crate::compute) fn submit(&self, program: &Program) -> Result<()> {
         self.check_program(program)?;
         for part in program.dispatches.chunks(program.per_submission.load(Ordering::Relaxed)) {
-            self.scoped("run a program", || drop(self.shared.queue.submit([self.encode(part.iter())])))?;
+            self.scoped("run a program", || self.shared.queue.submit([self.encode(part.iter())]))?;
         }
         Ok(())
     }
