@@ -4,14 +4,14 @@ import { Page } from './page.js';
 
 // Read it in the console: nngpuPage.losses, nngpuPage.picture(), nngpuPage.ready.
 const page = new Page(async () => {
-  const library = await import('./nngpu_web.js');
-  await library.default();
-  return library.Lab;
+    const library = await import('./nngpu_web.js');
+    await library.default();
+    return library.Lab;
 });
 window.nngpuPage = page;
 page.open();
 
 if (new URLSearchParams(location.search).has('test')) {
-  const { test } = await import('./test.js');
-  await test(page);
+    const { test } = await import('./test.js');
+    await test(page);
 }

@@ -8,47 +8,53 @@ import { assert, byId, isShown, PATIENCE_MS, sleep } from './visitor.js';
 
 // Runs all checks. Each line is shown below the page and posted to /line as it comes about; /end follows the last.
 export async function test(page) {
-  const shown = element('pre', { class: 'card', role: 'log', 'aria-label': 'Checks' });
-  document.querySelector('main').append(shown);
-  // Where no one takes them, the page has them.
-  const post = (path, text) => fetch(path, { method: 'POST', body: text }).catch(() => {});
-  const lines = [];
-  const note = (line) => {
-    lines.push(line);
-    console.log(line);
-    shown.textContent = lines.join('\n');
-    return post('/line', line);
-  };
-  const isMissing = new URLSearchParams(location.search).get('test') === 'missing';
-  const uncaught = [];
-  addEventListener('error', ({ message }) => message !== PLANTED_TRAP && uncaught.push(message));
-  addEventListener('unhandledrejection', ({ reason }) => uncaught.push(String(reason)));
-  const check = async (name, run) => {
-    const begin = performance.now();
-    try {
-      // A check that hangs would keep the report for ever.
-      await Promise.race([run(page, { isMissing }), sleep(PATIENCE_MS).then(() => assert(false, `no end within ${PATIENCE_MS} ms`))]);
-      assert(uncaught.length === 0, `uncaught: ${uncaught.splice(0).join('; ')}`);
-      await note(`ok ${name} (${Math.round(performance.now() - begin)} ms)`);
-    } catch (error) {
-      await note(`FAIL ${name}: ${error.message}`);
+    const shown = element('pre', { class: 'card', role: 'log', 'aria-label': 'Checks' });
+    document.querySelector('main').append(shown);
+    // Where no one takes them, the page has them.
+    const post = (path, text) => fetch(path, { method: 'POST', body: text }).catch(() => {});
+    const lines = [];
+    const note = (line) => {
+        lines.push(line);
+        console.log(line);
+        shown.textContent = lines.join('\n');
+        return post('/line', line);
+    };
+    const isMissing = new URLSearchParams(location.search).get('test') === 'missing';
+    const uncaught = [];
+    addEventListener('error', ({ message }) => message !== PLANTED_TRAP && uncaught.push(message));
+    addEventListener('unhandledrejection', ({ reason }) => uncaught.push(String(reason)));
+    const check = async (name, run) => {
+        const begin = performance.now();
+        try {
+            // A check that hangs would keep the report for ever.
+            await Promise.race([
+                run(page, { isMissing }),
+                sleep(PATIENCE_MS).then(() => assert(false, `no end within ${PATIENCE_MS} ms`)),
+            ]);
+            assert(uncaught.length === 0, `uncaught: ${uncaught.splice(0).join('; ')}`);
+            await note(`ok ${name} (${Math.round(performance.now() - begin)} ms)`);
+        } catch (error) {
+            await note(`FAIL ${name}: ${error.message}`);
+        }
+    };
+    await page.ready;
+    if (isMissing) {
+        await check('a browser without WebGPU is told what is missing', async () => {
+            assert(
+                isShown('missing') && isShown('missing-what') && isShown('missing-message'),
+                'the message is not shown',
+            );
+            await note(`${byId('missing-what').textContent} ${byId('missing-message').textContent}`);
+            byId('use-cpu').click();
+            await page.ready;
+        });
     }
-  };
-  await page.ready;
-  if (isMissing) {
-    await check('a browser without WebGPU is told what is missing', async () => {
-      assert(isShown('missing') && isShown('missing-what') && isShown('missing-message'), 'the message is not shown');
-      await note(`${byId('missing-what').textContent} ${byId('missing-message').textContent}`);
-      byId('use-cpu').click();
-      await page.ready;
-    });
-  }
-  if (page.trainer === null) {
-    await note(`FAIL no device opened: ${byId('missing-message').textContent}`);
-  } else {
-    await note(byId('device').textContent);
-    for (const [name, run] of Object.entries(CHECKS)) await check(name, run);
-  }
-  document.title = lines.some((line) => line.startsWith('FAIL')) ? 'FAIL' : 'PASS';
-  await post('/end', '');
+    if (page.trainer === null) {
+        await note(`FAIL no device opened: ${byId('missing-message').textContent}`);
+    } else {
+        await note(byId('device').textContent);
+        for (const [name, run] of Object.entries(CHECKS)) await check(name, run);
+    }
+    document.title = lines.some((line) => line.startsWith('FAIL')) ? 'FAIL' : 'PASS';
+    await post('/end', '');
 }

@@ -10,131 +10,131 @@ const WINDOW_MS = 1000;
 const nextFrame = () => new Promise((resolve) => requestAnimationFrame(resolve));
 
 export class Trainer {
-  losses = [];
-  isRunning = false;
-  epochsPerSecond = 0;
-  #lab;
-  #generation = 0;
-  #lastTurn = Promise.resolve();
-  #nEpochs = 1;
-  #marks = [];
+    losses = [];
+    isRunning = false;
+    epochsPerSecond = 0;
+    #lab;
+    #generation = 0;
+    #lastTurn = Promise.resolve();
+    #nEpochs = 1;
+    #marks = [];
 
-  constructor(lab) {
-    this.#lab = lab;
-  }
-
-  // The library does one thing at a time; calls wait for their turn.
-  #turn(work) {
-    const turn = this.#lastTurn.then(() => work(this.#lab));
-    this.#lastTurn = turn.catch(() => {});
-    return turn;
-  }
-
-  get epoch() {
-    return this.losses.length;
-  }
-
-  // Makes a new network for these points. Of several starts in a row only the last is made; true if this one was.
-  async start({ xy, classes }, { hidden, activation, optimizer, learningRate, batchSize, seed }) {
-    this.#generation += 1;
-    const generation = this.#generation;
-    return this.#turn(async (lab) => {
-      if (generation !== this.#generation) return false;
-      // A batch holds no more than all points.
-      const batch = Math.min(batchSize, classes.length);
-      await lab.start(xy, classes, Uint32Array.from(hidden), activation, optimizer, learningRate, batch, seed);
-      this.losses = [];
-      this.#nEpochs = 1;
-      this.#marks = [];
-      this.epochsPerSecond = 0;
-      return generation === this.#generation;
-    });
-  }
-
-  setLearningRate(rate) {
-    return this.#turn((lab) => lab.set_learning_rate(rate));
-  }
-
-  async advance(nEpochs) {
-    return this.#turn(async (lab) => {
-      const begin = performance.now();
-      this.losses.push(...(await lab.epochs(nEpochs)));
-      return performance.now() - begin;
-    });
-  }
-
-  // Trains until paused; draw() is awaited in every frame. An error of either ends the training and is thrown.
-  async run(draw) {
-    if (this.isRunning) return;
-    this.isRunning = true;
-    this.#marks = [];
-    try {
-      while (this.isRunning) {
-        const elapsedMs = await this.advance(this.#nEpochs);
-        this.#count();
-        // At most double or halve: one slow or fast frame says little.
-        const fitting = (this.#nEpochs * BURST_MS) / Math.max(elapsedMs, 0.1);
-        const bounded = Math.max(this.#nEpochs / 2, Math.min(this.#nEpochs * 2, fitting));
-        this.#nEpochs = Math.max(1, Math.min(MAX_BURST, Math.round(bounded)));
-        await draw();
-        await nextFrame();
-      }
-    } finally {
-      this.isRunning = false;
-      this.epochsPerSecond = 0;
+    constructor(lab) {
+        this.#lab = lab;
     }
-  }
 
-  pause() {
-    this.isRunning = false;
-  }
+    // The library does one thing at a time; calls wait for their turn.
+    #turn(work) {
+        const turn = this.#lastTurn.then(() => work(this.#lab));
+        this.#lastTurn = turn.catch(() => {});
+        return turn;
+    }
 
-  // Lets the device go once what is under way is done.
-  close() {
-    this.pause();
-    this.#generation += 1;
-    return this.#turn((lab) => lab.free?.());
-  }
+    get epoch() {
+        return this.losses.length;
+    }
 
-  #count() {
-    const now = performance.now();
-    this.#marks.push({ now, epoch: this.epoch });
-    while (now - this.#marks[0].now > WINDOW_MS && this.#marks.length > 2) this.#marks.shift();
-    const first = this.#marks[0];
-    const elapsedMs = now - first.now;
-    this.epochsPerSecond = elapsedMs > 0 ? (1000 * (this.epoch - first.epoch)) / elapsedMs : 0;
-  }
+    // Makes a new network for these points. Of several starts in a row only the last is made; true if this one was.
+    async start({ xy, classes }, { hidden, activation, optimizer, learningRate, batchSize, seed }) {
+        this.#generation += 1;
+        const generation = this.#generation;
+        return this.#turn(async (lab) => {
+            if (generation !== this.#generation) return false;
+            // A batch holds no more than all points.
+            const batch = Math.min(batchSize, classes.length);
+            await lab.start(xy, classes, Uint32Array.from(hidden), activation, optimizer, learningRate, batch, seed);
+            this.losses = [];
+            this.#nEpochs = 1;
+            this.#marks = [];
+            this.epochsPerSecond = 0;
+            return generation === this.#generation;
+        });
+    }
 
-  // Each gives null if a new network was begun meanwhile: what was computed belongs to the old one.
-  async #ask(work) {
-    const generation = this.#generation;
-    const answer = await this.#turn((lab) => (generation === this.#generation ? work(lab) : null));
-    return generation === this.#generation ? answer : null;
-  }
+    setLearningRate(rate) {
+        return this.#turn((lab) => lab.set_learning_rate(rate));
+    }
 
-  surface(resolution) {
-    return this.#ask((lab) => lab.surface(resolution));
-  }
+    async advance(nEpochs) {
+        return this.#turn(async (lab) => {
+            const begin = performance.now();
+            this.losses.push(...(await lab.epochs(nEpochs)));
+            return performance.now() - begin;
+        });
+    }
 
-  accuracy() {
-    return this.#ask((lab) => lab.accuracy());
-  }
+    // Trains until paused; draw() is awaited in every frame. An error of either ends the training and is thrown.
+    async run(draw) {
+        if (this.isRunning) return;
+        this.isRunning = true;
+        this.#marks = [];
+        try {
+            while (this.isRunning) {
+                const elapsedMs = await this.advance(this.#nEpochs);
+                this.#count();
+                // At most double or halve: one slow or fast frame says little.
+                const fitting = (this.#nEpochs * BURST_MS) / Math.max(elapsedMs, 0.1);
+                const bounded = Math.max(this.#nEpochs / 2, Math.min(this.#nEpochs * 2, fitting));
+                this.#nEpochs = Math.max(1, Math.min(MAX_BURST, Math.round(bounded)));
+                await draw();
+                await nextFrame();
+            }
+        } finally {
+            this.isRunning = false;
+            this.epochsPerSecond = 0;
+        }
+    }
 
-  parameters() {
-    return this.#ask((lab) => lab.parameters());
-  }
+    pause() {
+        this.isRunning = false;
+    }
 
-  // The step and the epoch after which it would come.
-  step(index) {
-    return this.#ask(async (lab) => ({ step: await lab.step(index), epoch: this.epoch }));
-  }
+    // Lets the device go once what is under way is done.
+    close() {
+        this.pause();
+        this.#generation += 1;
+        return this.#turn((lab) => lab.free?.());
+    }
 
-  // What the library finds when it examines the device; it has nothing to do with the network.
-  examine() {
-    return this.#turn((lab) => lab.examine());
-  }
+    #count() {
+        const now = performance.now();
+        this.#marks.push({ now, epoch: this.epoch });
+        while (now - this.#marks[0].now > WINDOW_MS && this.#marks.length > 2) this.#marks.shift();
+        const first = this.#marks[0];
+        const elapsedMs = now - first.now;
+        this.epochsPerSecond = elapsedMs > 0 ? (1000 * (this.epoch - first.epoch)) / elapsedMs : 0;
+    }
 
-  device() {
-    return this.#lab.device();
-  }
+    // Each gives null if a new network was begun meanwhile: what was computed belongs to the old one.
+    async #ask(work) {
+        const generation = this.#generation;
+        const answer = await this.#turn((lab) => (generation === this.#generation ? work(lab) : null));
+        return generation === this.#generation ? answer : null;
+    }
+
+    surface(resolution) {
+        return this.#ask((lab) => lab.surface(resolution));
+    }
+
+    accuracy() {
+        return this.#ask((lab) => lab.accuracy());
+    }
+
+    parameters() {
+        return this.#ask((lab) => lab.parameters());
+    }
+
+    // The step and the epoch after which it would come.
+    step(index) {
+        return this.#ask(async (lab) => ({ step: await lab.step(index), epoch: this.epoch }));
+    }
+
+    // What the library finds when it examines the device; it has nothing to do with the network.
+    examine() {
+        return this.#turn((lab) => lab.examine());
+    }
+
+    device() {
+        return this.#lab.device();
+    }
 }
