@@ -106,7 +106,8 @@ fn n_invocations(case: &Case) -> u64 {
 }
 
 fn is_prime(number: u64) -> bool {
-    number > 1 && (2..number).take_while(|factor| factor * factor <= number).all(|factor| number % factor != 0)
+    number > 1
+        && (2..number).take_while(|factor| factor * factor <= number).all(|factor| !number.is_multiple_of(factor))
 }
 
 /// The sizes at which kernels go wrong.
