@@ -151,7 +151,7 @@ impl Lab {
     pub async fn parameters(&self) -> Result<JsValue, JsError> {
         let training = self.training.lock().await;
         let mlp = &training.as_ref().ok_or_else(not_started)?.mlp;
-        to_js(&step::parameters(mlp.network(), &mlp.values_async().await.map_err(refusal)?).into())
+        to_js(&step::parameters(mlp.network(), &mlp.values_async().await.map_err(refusal)?))
     }
 
     /// Computes every kernel and compares with its definition: what `nngpu doctor --json` prints.
