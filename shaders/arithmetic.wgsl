@@ -28,8 +28,8 @@ fn combine(p: f32, q: f32) -> f32 {
     case SUBTRACT: { return p - q; }
     case MULTIPLY: { return p * q; }
     case DIVIDE: { return p / q; }
-    // NaN goes through.
-    case MAXIMUM: { return select(q, p, p > q || is_nan(p)); }
+    // NaN goes through. No comparison meets one: Microsoft's FXC takes `!(p > q)` for `q >= p`.
+    case MAXIMUM: { return select(q, p, is_nan(p) || (!is_nan(q) && p > q)); }
     case POWER: { return power(p, q); }
     default: { return p; }
   }
