@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf, Prefix};
 
 use tempfile::NamedTempFile;
 
@@ -39,12 +39,20 @@ pub fn check_writable(path: &Path) -> io::Result<()> {
 }
 
 fn behind_links(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    let behind = if is_windows_device(path) { None } else { path.canonicalize().ok() };
+    behind.unwrap_or_else(|| path.to_owned())
 }
 
 /// Whether there is something that is neither a file nor a folder.
 fn is_special(path: &Path) -> bool {
-    path.exists() && !path.is_file() && !path.is_dir()
+    is_windows_device(path) || path.exists() && !path.is_file() && !path.is_dir()
+}
+
+/// Whether it is `NUL` or another device of Windows, whose path and kind cannot be asked for.
+fn is_windows_device(path: &Path) -> bool {
+    let absolute = std::path::absolute(path).unwrap_or_default();
+    let first = absolute.components().next();
+    matches!(first, Some(Component::Prefix(prefix)) if matches!(prefix.kind(), Prefix::DeviceNS(_)))
 }
 
 fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {

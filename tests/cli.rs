@@ -503,6 +503,16 @@ fn links_pipes_and_closed_ends_are_respected() {
     assert!(folder.path("model.safetensors").exists());
 }
 
+#[cfg(windows)]
+#[test]
+fn a_device_of_windows_is_written_to() {
+    let folder = Folder::with_table();
+    assert_eq!(folder.run("train table.csv -t y --ignore kind,text -e 1").code, 0);
+    let run = folder.run("predict model.safetensors table.csv --output NUL");
+    assert_eq!((run.code, run.stdout.as_str()), (0, ""), "{}", run.stderr);
+    assert_eq!(folder.names(), ["model.safetensors", "table.csv"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_the_model_so_far() {
