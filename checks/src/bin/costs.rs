@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::process::ExitCode;
-use std::{env, fs};
+use std::{env, fs, io};
 
 use ash::{khr, vk};
 use nngpu_checks::{Checks, Shader, shaders};
@@ -32,7 +32,10 @@ fn main() -> ExitCode {
         }
     };
     let result = compile_all(gpu).and_then(|(compiler, costs)| {
-        let table = fs::read_to_string(path).unwrap_or_default();
+        let table = match fs::read_to_string(path) {
+            Err(error) if !writes || error.kind() != io::ErrorKind::NotFound => return Err(format!("{path}: {error}")),
+            table => table.unwrap_or_default(),
+        };
         if writes {
             fs::write(path, with(&table, gpu, &compiler, &costs)).map_err(|error| format!("{path}: {error}"))?;
             return Ok(());
@@ -70,6 +73,11 @@ fn compile_all(gpu: &str) -> Result<(String, Costs), String> {
 /// Compares with the known figures.
 fn judge(table: &str, gpu: &str, compiler: &str, costs: &Costs) -> Result<(), String> {
     let (known_compiler, known) = of_gpu(table, gpu)?;
+    for (figures, place) in [(&known, "in the table"), (costs, "from the compiler")] {
+        if figures.is_empty() {
+            return Err(format!("{gpu}: found no figures {place}, expected some of every shader"));
+        }
+    }
     let mut failures = Vec::new();
     for ((shader, figure), cost) in costs {
         if SPILLS.contains(&&**figure) && *cost > 0 {
@@ -318,5 +326,68 @@ fn value(statistic: &vk::PipelineExecutableStatisticKHR) -> u64 {
             vk::PipelineExecutableStatisticFormatKHR::FLOAT64 => statistic.value.f64.ceil().max(0.0) as u64,
             _ => statistic.value.b32.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn costs(registers: u64, spills: u64) -> Costs {
+        let figures = [("GPRs", registers), ("Spills", spills)];
+        figures.into_iter().map(|(figure, value)| (("sgd.plain".into(), figure.into()), value)).collect()
+    }
+
+    #[track_caller]
+    fn check(compiler: &str, costs: &Costs, failure: Option<&str>) {
+        let other = with("", "radeon", "Mesa 1", &self::costs(99, 0));
+        let table = with(&other, "asahi", "Mesa 1", &self::costs(20, 0));
+        let message = judge(&table, "asahi", compiler, costs).err();
+        assert_eq!(message.as_deref().and_then(|message| message.lines().next()), failure);
+    }
+
+    #[test]
+    fn what_rose_is_a_failure() {
+        check("Mesa 1", &costs(20, 0), None);
+        check("Mesa 1", &costs(19, 0), None);
+        check("Mesa 1", &costs(21, 0), Some("asahi, sgd.plain: GPRs 21, known as 20"));
+    }
+
+    #[test]
+    fn of_another_compiler_only_spills_are_judged() {
+        check("Mesa 2", &costs(21, 0), None);
+        check("Mesa 2", &costs(1, 3), Some("asahi, sgd.plain: 3 Spills, expected none"));
+    }
+
+    #[test]
+    fn what_came_or_went_is_a_failure() {
+        let mut more = costs(20, 0);
+        more.insert(("adam.plain".into(), "GPRs".into()), 1);
+        check("Mesa 1", &more, Some("asahi, adam.plain: GPRs 1, not in the table"));
+        let mut fewer = costs(20, 0);
+        fewer.pop_first();
+        check("Mesa 1", &fewer, Some("asahi, sgd.plain: GPRs gone, but in the table"));
+    }
+
+    #[test]
+    fn nothing_to_compare_is_a_failure() {
+        check(
+            "Mesa 1",
+            &Costs::new(),
+            Some("asahi: found no figures from the compiler, expected some of every shader"),
+        );
+        let table = with("", "radeon", "Mesa 1", &costs(20, 0));
+        assert!(judge(&table, "asahi", "Mesa 1", &costs(20, 0)).is_err());
+        assert!(judge("", "asahi", "Mesa 1", &costs(20, 0)).is_err());
+    }
+
+    #[test]
+    fn a_table_is_read_as_it_was_written() {
+        let (other, own) = (costs(99, 1), costs(20, 0));
+        let table = with(&with("", "radeon", "Mesa 1", &other), "asahi", "Mesa 2", &costs(1, 1));
+        let table = with(&table, "asahi", "Mesa 3", &own);
+        assert_eq!(of_gpu(&table, "radeon"), Ok(("Mesa 1".into(), other)));
+        assert_eq!(of_gpu(&table, "asahi"), Ok(("Mesa 3".into(), own)));
+        assert!(of_gpu("asahi\tsgd.plain\tGPRs many\n", "asahi").is_err());
     }
 }
