@@ -2,6 +2,7 @@
 //
 //     constexpr unsigned WIDTH, HEIGHT;        threads of a threadgroup
 //     constexpr unsigned SIMD;                 threads of a simdgroup
+//     void forget_threadgroup_memory();        fills it with NaN
 //     void call(const Thread &, uint32_t **);  calls the kernel with its buffers
 //
 // Standard input is a list of jobs in 32-bit words: the threadgroups along x, y and z, the number of buffers,
@@ -111,6 +112,8 @@ int main() {
         for (group.z = 0; group.z < groups.z; group.z++)
             for (group.y = 0; group.y < groups.y; group.y++)
                 for (group.x = 0; group.x < groups.x; group.x++) {
+                    // A kernel that reads it before it writes it would find anything there.
+                    forget_threadgroup_memory();
                     if (HAS_BARRIERS) {
                         run_group();
                     } else {

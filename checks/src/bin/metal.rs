@@ -104,7 +104,7 @@ fn compile(shader: &Shader, library: &Path, folder: &Path) -> Result<(), String>
 /// The shader's text, a function that calls it, and the harness.
 fn program_text(shader: &Shader) -> Result<String, String> {
     let text = shader.metal((2, 4), Checks::Off)?;
-    let mut threadgroup_memory = String::new();
+    let (mut threadgroup_memory, mut fills) = (String::new(), String::new());
     let mut arguments = Vec::new();
     for (qualifiers, name, attribute) in parameters(&text)? {
         let buffer = attribute.and_then(|attribute| attribute.strip_prefix("buffer(")?.strip_suffix(')'));
@@ -125,6 +125,7 @@ fn program_text(shader: &Shader) -> Result<String, String> {
             (None, None) if qualifiers.starts_with("threadgroup ") => {
                 let kind = qualifiers.trim_start_matches("threadgroup ").trim_end_matches('&');
                 threadgroup_memory += &format!("static {kind} memory_{name};\n");
+                fills += &format!("memset(&memory_{name}, 0xff, sizeof memory_{name}); ");
                 format!("memory_{name}")
             }
             _ => return Err(format!("{}: found a parameter `{qualifiers} {name}` of no known kind", shader.name())),
@@ -137,6 +138,7 @@ fn program_text(shader: &Shader) -> Result<String, String> {
 constexpr unsigned WIDTH = {width}, HEIGHT = {height}, SIMD = {simd};
 constexpr bool HAS_BARRIERS = {has_barriers};
 struct Thread {{ metal::uint3 group, groups, position; unsigned index; }};
+static void forget_threadgroup_memory() {{ {fills}}}
 static void call(const Thread &thread, uint32_t **buffers) {{ main_({arguments}); }}
 #include \"harness.h\"
 ",
