@@ -125,7 +125,7 @@ pub enum Error {
 
     /// An examination found wrong results.
     #[error(
-        "{} found in {}; use another device, or `--device cpu`, and report what `nngpu doctor --json` prints",
+        "{} found in {}; use another device, or `--device cpu`, and report what `nngpu doctor --all --json` prints",
         count(*n_wrong, "fault"), list(devices)
     )]
     Diagnosis {
@@ -136,7 +136,7 @@ pub enum Error {
     },
     /// A GPU that is to train computes wrongly.
     #[error(
-        "`{adapter}` computes {} wrongly ({failure}); train with `--device cpu`, or all the same with `--skip-check`, and report what `nngpu doctor --json` prints",
+        "`{adapter}` computes {} wrongly ({failure}); train with `--device cpu`, or all the same with `--skip-check`, and report what `nngpu doctor --all --json` prints",
         list(kernels)
     )]
     WrongKernels {

@@ -25,6 +25,8 @@ struct Subject {
     nngpu: String,
     kernels: String,
     is_checked: bool,
+    /// The system's version, where drivers come with it and tell none of their own: on macOS.
+    system: Option<String>,
     /// The adapter with its driver, limits and features.
     adapter: Value,
 }
@@ -105,6 +107,7 @@ impl Subject {
             nngpu: env!("CARGO_PKG_VERSION").into(),
             kernels: format!("{:016x}", kernels::fingerprint()),
             is_checked: cfg!(debug_assertions),
+            system: fs::read_to_string("/System/Library/CoreServices/SystemVersion.plist").ok(),
             adapter: serde_json::to_value(device.adapter()?).expect("plain data"),
         })
     }
@@ -160,7 +163,7 @@ mod tests {
 
     fn subject(driver: &str) -> Subject {
         let adapter = serde_json::json!({ "name": "an adapter", "driver": driver });
-        Subject { nngpu: "1.2.3".into(), kernels: "ab".into(), is_checked: false, adapter }
+        Subject { nngpu: "1.2.3".into(), kernels: "ab".into(), is_checked: false, system: None, adapter }
     }
 
     fn finding(name: &'static str, is_own: bool, failures: &[&str]) -> Finding {
@@ -193,7 +196,7 @@ mod tests {
             setting.check(&subject("1"), &right).expect("right");
         }
         assert_eq!(setting.n_examined.get(), 1);
-        // Another driver, another version, other kernels, other checks.
+        // Another driver, another version, other kernels, other checks, another system.
         let other = |change: fn(&mut Subject)| {
             let mut other = subject("1");
             change(&mut other);
@@ -204,12 +207,13 @@ mod tests {
             other(|subject| subject.nngpu = "1.2.4".into()),
             other(|subject| subject.kernels = "ac".into()),
             other(|subject| subject.is_checked = true),
+            other(|subject| subject.system = Some("16.1".into())),
         ];
         for (n, other) in (2..).zip(&others) {
             setting.check(other, &right).expect("right");
             assert_eq!(setting.n_examined.get(), n, "{other:?}");
         }
-        assert_eq!(setting.memory().read().len(), 5);
+        assert_eq!(setting.memory().read().len(), 6);
     }
 
     #[test]

@@ -105,7 +105,8 @@ impl<'a> Trainer<'a> {
 
     /// Learns as [`Trainer::epoch`] does, without blocking in a browser.
     ///
-    /// A future that is dropped leaves the weights of the batches that were done.
+    /// A future that is dropped leaves the weights somewhere within the epoch; the next one then has its number
+    /// and its order of rows once more.
     ///
     /// # Errors
     ///

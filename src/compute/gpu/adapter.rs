@@ -73,7 +73,7 @@ pub fn adapters() -> Vec<AdapterReport> {
 /// The adapters of this machine, without blocking.
 pub async fn adapters_async() -> Vec<AdapterReport> {
     let (_, adapters) = enumerate().await;
-    let report = |adapter: &wgpu::Adapter| report(adapter.get_info(), &adapter.limits(), adapter.features());
+    let report = |adapter: &wgpu::Adapter| report(info(adapter), &adapter.limits(), adapter.features());
     adapters.iter().map(report).collect()
 }
 
