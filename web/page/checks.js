@@ -278,6 +278,27 @@ export const CHECKS = {
         assert(page.points.length === 0 && byId('train').disabled, 'clear does not clear');
     },
 
+    async 'own points outlast every other control'(page) {
+        await write(page, { ...START, data: 'own' });
+        byId('clear').click();
+        click(-0.6, 0.5);
+        click(0.6, 0.5, { shiftKey: true });
+        await page.settled();
+        const points = JSON.stringify(page.points);
+        const others = { learningRate: '0.01', hidden: '6', optimizer: 'sgd', seed: '3' };
+        for (const texts of [others, { data: 'moons' }, { data: 'own' }]) {
+            await write(page, texts);
+            const found = JSON.stringify(page.setup.points);
+            assert(found === points, `after ${JSON.stringify(texts)} the points are ${found}, before it ${points}`);
+        }
+        assert(JSON.stringify(page.points) === points, 'the points kept are not those shown');
+        byId('undo').click();
+        await write(page, { learningRate: '0.02' });
+        assert(page.points.length === 1, `${page.points.length} points after undo and another control, expected 1`);
+        byId('clear').click();
+        await page.settled();
+    },
+
     async 'wrong settings are explained in place'(page) {
         await write(page, START);
         const wrong = {

@@ -56,7 +56,10 @@ export class Page {
             (index) => this.choose(index),
             () => this.#makeSmaller(),
         );
-        this.#form = new Form(byId('form'), this.#setup, (setup) => this.#change(setup, TYPING_MS));
+        // The form knows nothing of points: they are set in the picture.
+        this.#form = new Form(byId('form'), this.#setup, (setup) =>
+            this.#change({ ...setup, points: this.#setup.points }, TYPING_MS),
+        );
         byId('train').addEventListener('click', () => (this.isRunning ? this.pause() : this.train()));
         byId('one-epoch').addEventListener('click', () => this.oneEpoch());
         byId('reset').addEventListener('click', () => this.reset());
