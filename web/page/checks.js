@@ -179,6 +179,37 @@ export const CHECKS = {
         await page.settled();
     },
 
+    async 'a pause that is taken back leaves one training'(page) {
+        await write(page, START);
+        byId('train').click();
+        await until(() => page.epoch >= 3, 'three epochs');
+        byId('train').click();
+        assert(byId('train').textContent === 'Train', `a pause leaves the button at ${byId('train').textContent}`);
+        byId('train').click();
+        assert(byId('train').textContent === 'Pause' && page.isRunning, 'the pause is not taken back');
+        const { trainer } = page;
+        const { advance } = trainer;
+        // Calls wait for their turn: after this one the last burst of the paused training is over.
+        await advance.call(trainer, 1);
+        let [nBursts, nFrames] = [0, 0];
+        trainer.advance = (nEpochs) => {
+            nBursts += 1;
+            return advance.call(trainer, nEpochs);
+        };
+        while (nBursts < 12) {
+            await new Promise((resolve) => requestAnimationFrame(resolve));
+            nFrames += 1;
+        }
+        delete trainer.advance;
+        assert(nFrames >= 10, `12 bursts within ${nFrames} frames: two trainings go on, for each has one in a frame`);
+        byId('train').click();
+        assert(!page.isRunning && byId('train').textContent === 'Train', 'it does not pause');
+        await page.trainer.accuracy();
+        const { epoch } = page;
+        await sleep(300);
+        assert(page.epoch === epoch, `epoch ${page.epoch} after a pause at ${epoch}`);
+    },
+
     async 'a seed gives the same training again'(page) {
         const losses = [];
         for (const seed of ['5', '6', '5']) {

@@ -171,6 +171,8 @@ export class Page {
         } catch (error) {
             this.#fail(error);
         }
+        // Paused and begun again within one burst: the newer training tells of itself.
+        if (this.isRunning) return;
         this.#showControls();
         await this.#refresh();
         this.#readout.speakNow(this.#training);
@@ -179,6 +181,7 @@ export class Page {
 
     pause() {
         this.#trainer?.pause();
+        this.#showControls();
     }
 
     async oneEpoch() {

@@ -18,6 +18,7 @@ export class Trainer {
     #lastTurn = Promise.resolve();
     #nEpochs = 1;
     #marks = [];
+    #run = null;
 
     constructor(lab) {
         this.#lab = lab;
@@ -68,8 +69,11 @@ export class Trainer {
         if (this.isRunning) return;
         this.isRunning = true;
         this.#marks = [];
+        // A run that was paused may still be in its last burst when another begins: only the newest goes on.
+        const run = {};
+        this.#run = run;
         try {
-            while (this.isRunning) {
+            while (this.isRunning && this.#run === run) {
                 const elapsedMs = await this.advance(this.#nEpochs);
                 this.#count();
                 // At most double or halve: one slow or fast frame says little.
@@ -80,8 +84,10 @@ export class Trainer {
                 await nextFrame();
             }
         } finally {
-            this.isRunning = false;
-            this.epochsPerSecond = 0;
+            if (this.#run === run) {
+                this.isRunning = false;
+                this.epochsPerSecond = 0;
+            }
         }
     }
 
