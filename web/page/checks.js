@@ -1,6 +1,7 @@
 // The checks of the page: name and body. Each is given the page and whether it runs where no GPU may open.
 
 import { makePoints, NAMES, pointsFromText, pointsToText } from './data.js';
+import { onCpu } from './device.js';
 import { figure, fromFigure } from './figure.js';
 import { neuronGrids } from './forward.js';
 import { Palette } from './palette.js';
@@ -328,6 +329,41 @@ export const CHECKS = {
         assert(page.points.length === 1, `${page.points.length} points after undo and another control, expected 1`);
         byId('clear').click();
         await page.settled();
+    },
+
+    async 'nothing is told of the network of another set'(page, { isMissing }) {
+        await write(page, { ...START, data: 'own' });
+        byId('clear').click();
+        await write(page, { data: 'moons' });
+        byId('train').click();
+        await until(() => page.epoch >= 3, 'three epochs');
+        await write(page, { data: 'own' });
+        const isEmpty = () => page.picture() === null && page.epoch === 0 && !page.isRunning;
+        const seen = () =>
+            `epoch ${page.epoch}, picture ${page.picture() !== null}, error “${byId('error').textContent}”`;
+        // Two points of one class make no network either.
+        for (const points of [[], [[-0.6, 0.5]], [[0.5, 0.4]]]) {
+            for (const [x, y] of points) click(x, y);
+            await page.settled();
+            await page.choose(0);
+            assert(page.step === null && byId('step').childElementCount === 0, 'the step is one of another set');
+            assert(isShown('look-problem'), 'it is not told why there is no step');
+            await write(page, { learningRate: points.length === 0 ? '0.01' : '0.02' });
+            await sleep(100);
+            assert(isEmpty() && !isShown('error'), seen());
+        }
+        click(-0.5, -0.4, { shiftKey: true });
+        await page.settled();
+        await page.choose(2);
+        assert(page.step?.target === 1 && !isShown('look-problem'), 'with both classes there is no step');
+        byId('clear').click();
+        await page.settled();
+        // As a page opened from a link to no points: there has never been a network.
+        await page.open(onCpu);
+        await write(page, { learningRate: '0.03' });
+        assert(isEmpty() && !isShown('error'), seen());
+        await write(page, START);
+        if (!isMissing) await page.open();
     },
 
     async 'wrong settings are explained in place'(page) {

@@ -204,8 +204,13 @@ export class Page {
 
     // Shows the step of a point; -1 closes it.
     async choose(index) {
-        this.#surface.select(index);
-        if (index < 0 || !this.#trainer) return this.#look.close();
+        const hasNetwork = this.#trainer?.hasNetwork ?? false;
+        this.#surface.select(hasNetwork ? index : -1);
+        if (index < 0 || !hasNetwork) {
+            this.#look.close();
+            if (index >= 0) this.#look.problem('There is no network to look into yet.');
+            return;
+        }
         const { activation, learningRate, optimizer } = this.#setup;
         try {
             const answer = await this.#trainer.step(index);
@@ -275,7 +280,6 @@ export class Page {
         this.#look.close();
         this.#surface.select(-1);
         if (!this.#canTrain) {
-            this.pause();
             this.#showEmpty();
             return;
         }
@@ -283,7 +287,6 @@ export class Page {
         try {
             if (!(await this.#trainer.start(toArrays(this.#points), this.#setup))) return;
         } catch (error) {
-            this.pause();
             this.#fail(error);
             this.#showEmpty();
             return;
@@ -366,7 +369,7 @@ export class Page {
 
     #showEmpty() {
         this.#picture = null;
-        if (this.#trainer) this.#trainer.losses = [];
+        this.#trainer?.forget();
         this.#surface.show(null, 0);
         this.#network.show(null, this.#setup.activation);
         this.#showFigures();

@@ -13,6 +13,8 @@ export class Trainer {
     losses = [];
     isRunning = false;
     epochsPerSecond = 0;
+    // Whether the library holds a network of the points that were given last.
+    hasNetwork = false;
     #lab;
     #generation = 0;
     #lastTurn = Promise.resolve();
@@ -41,9 +43,12 @@ export class Trainer {
         const generation = this.#generation;
         return this.#turn(async (lab) => {
             if (generation !== this.#generation) return false;
+            // Where the library refuses there is none, or still that of other points.
+            this.hasNetwork = false;
             // A batch holds no more than all points.
             const batch = Math.min(batchSize, classes.length);
             await lab.start(xy, classes, Uint32Array.from(hidden), activation, optimizer, learningRate, batch, seed);
+            this.hasNetwork = generation === this.#generation;
             this.losses = [];
             this.#nEpochs = 1;
             this.#marks = [];
@@ -52,14 +57,25 @@ export class Trainer {
         });
     }
 
+    // For points that no network can be trained on: what is under way, and what is asked until the next start, is void.
+    forget() {
+        this.pause();
+        this.#generation += 1;
+        this.hasNetwork = false;
+        this.losses = [];
+    }
+
+    // Without a network there is nothing to change: the next one is made with its own rate.
     setLearningRate(rate) {
-        return this.#turn((lab) => lab.set_learning_rate(rate));
+        return this.#turn((lab) => (this.hasNetwork ? lab.set_learning_rate(rate) : null));
     }
 
     async advance(nEpochs) {
         return this.#turn(async (lab) => {
             const begin = performance.now();
-            this.losses.push(...(await lab.epochs(nEpochs)));
+            // They may have been forgotten when the burst is over.
+            const { losses } = this;
+            losses.push(...(await lab.epochs(nEpochs)));
             return performance.now() - begin;
         });
     }
@@ -111,11 +127,12 @@ export class Trainer {
         this.epochsPerSecond = elapsedMs > 0 ? (1000 * (this.epoch - first.epoch)) / elapsedMs : 0;
     }
 
-    // Each gives null if a new network was begun meanwhile: what was computed belongs to the old one.
+    // Each gives null if there is no network, or if another was begun meanwhile: what was computed belongs to the old one.
     async #ask(work) {
         const generation = this.#generation;
-        const answer = await this.#turn((lab) => (generation === this.#generation ? work(lab) : null));
-        return generation === this.#generation ? answer : null;
+        const isMeant = () => this.hasNetwork && generation === this.#generation;
+        const answer = await this.#turn((lab) => (isMeant() ? work(lab) : null));
+        return isMeant() ? answer : null;
     }
 
     surface(resolution) {
