@@ -432,6 +432,11 @@ export const CHECKS = {
         );
         dispatchEvent(new ErrorEvent('error', { message: PLANTED_TRAP }));
         assert(byId('error').textContent.includes(PLANTED_TRAP) && isShown('error'), 'a trap is not shown');
+        await write(page, { learningRate: '0.01', hidden: '5' });
+        assert(isShown('error'), 'the message about a trap goes away');
+        const enabled = ['train', 'one-epoch', 'reset', 'examine'].filter((id) => !byId(id).disabled);
+        assert(enabled.length === 0 && !isShown('other-device'), `after a trap one can still press ${enabled}`);
+        assert(document.body.dataset.device !== 'open', 'after a trap the page says that it computes');
     },
 
     async 'missing WebGPU is explained, and the CPU trains'(page) {

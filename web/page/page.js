@@ -266,8 +266,10 @@ export class Page {
     }
 
     async #setLearningRate(rate) {
+        // No device is open: what is told about that stays.
+        if (this.#trainer === null) return;
         try {
-            await this.#trainer?.setLearningRate(rate);
+            await this.#trainer.setLearningRate(rate);
             this.#fail(null);
             if (this.#look.index >= 0 && !this.isRunning) await this.choose(this.#look.index);
         } catch (error) {
@@ -412,8 +414,15 @@ export class Page {
         this.#form.drawPreviews(this.#palette, this.#setup);
     }
 
+    // What the library holds after a trap is not to be relied on, and a call of it may wait for ever.
     #stopped(message) {
         this.pause();
+        this.#trainer = null;
+        this.#look.close();
+        document.body.dataset.device = 'missing';
+        byId('device').textContent = 'No device is open';
+        byId('other-device').hidden = true;
+        this.#showControls();
         this.#fail(new Error(`something went wrong that should not: ${message}. Reload the page to go on`));
     }
 
