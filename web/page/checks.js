@@ -11,6 +11,13 @@ import { assert, assertNear, byId, click, isShown, learn, sleep, START, trainUnt
 
 export const PLANTED_TRAP = 'a planted trap';
 
+// What a planted device answers.
+const ANSWERS = {
+    surface: async (n) => new Float32Array(n * n),
+    accuracy: async () => 0.5,
+    parameters: async () => [],
+};
+
 export const CHECKS = {
     async 'the device is told'(page, { isMissing }) {
         assert(isShown('device'), 'no device is shown');
@@ -405,16 +412,11 @@ export const CHECKS = {
             byId('error').textContent === 'A planted fault.' && isShown('error'),
             `a failing start shows “${byId('error').textContent}”`,
         );
-        const answers = {
-            surface: async (n) => new Float32Array(n * n),
-            accuracy: async () => 0.5,
-            parameters: async () => [],
-        };
         await page.open(async () => ({
             device: () => 'a planted device',
             start: async () => {},
             epochs: fault,
-            ...answers,
+            ...ANSWERS,
         }));
         assert(!isShown('error'), 'the error stays');
         await page.train();
@@ -423,7 +425,7 @@ export const CHECKS = {
             device: () => 'a planted device',
             start: async () => {},
             epochs: async () => [NaN],
-            ...answers,
+            ...ANSWERS,
         }));
         await page.train();
         assert(
@@ -437,6 +439,35 @@ export const CHECKS = {
         const enabled = ['train', 'one-epoch', 'reset', 'examine'].filter((id) => !byId(id).disabled);
         assert(enabled.length === 0 && !isShown('other-device'), `after a trap one can still press ${enabled}`);
         assert(document.body.dataset.device !== 'open', 'after a trap the page says that it computes');
+    },
+
+    async 'one examination at a time, and it says that training waits'(page) {
+        let finish;
+        const planted = async () => ({
+            device: () => 'a planted device',
+            start: async () => {},
+            epochs: async (n) => Array(n).fill(0.5),
+            examine: () => new Promise((resolve) => (finish = () => resolve({ devices: [] }))),
+            ...ANSWERS,
+        });
+        await page.open(planted);
+        byId('examine').click();
+        byId('train').click();
+        assert(byId('examine').disabled, 'Train allows a second examination beside the first');
+        await sleep(50);
+        assert(byId('examination').textContent.includes('waits'), `told is “${byId('examination').textContent}”`);
+        page.pause();
+        finish();
+        await until(() => byId('examination').textContent.includes('All right'), 'the findings');
+        assert(!byId('examine').disabled, 'one cannot examine again');
+        byId('examine').click();
+        await page.settled();
+        const finishFirst = finish;
+        await page.open(planted);
+        assert(!byId('examine').disabled, 'another device cannot be examined');
+        finishFirst();
+        await sleep(50);
+        assert(!isShown('examination'), `told of another device: “${byId('examination').textContent}”`);
     },
 
     async 'missing WebGPU is explained, and the CPU trains'(page) {

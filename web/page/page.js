@@ -35,6 +35,8 @@ export class Page {
     #network;
     #look;
     #trainer = null;
+    // The trainer whose device is being examined.
+    #examined = null;
     #isOnCpu = false;
     #palette = new Palette();
     #pending = Promise.resolve();
@@ -88,6 +90,7 @@ export class Page {
     open(openLab = onGpu) {
         this.#trainer?.close();
         this.#trainer = null;
+        this.#forgetExamination();
         this.#isOnCpu = openLab === onCpu;
         this.#showControls();
         this.ready = (async () => {
@@ -223,15 +226,27 @@ export class Page {
 
     // Has the library compare its kernels on this device with their definitions.
     async examine() {
-        const button = byId('examine');
-        button.disabled = true;
-        byId('examination').textContent = 'Examining…';
-        try {
-            byId('examination').replaceChildren(tellExamination(await this.#trainer.examine()));
-        } catch (error) {
-            byId('examination').textContent = sentence(error);
-        }
+        const trainer = this.#trainer;
+        this.#examined = trainer;
         this.#showControls();
+        byId('examination').textContent = 'Examining… Training waits until it is done.';
+        let told;
+        try {
+            told = tellExamination(await trainer.examine());
+        } catch (error) {
+            told = sentence(error);
+        }
+        // Another device may have been opened meanwhile: this says nothing about it.
+        if (this.#examined !== trainer) return;
+        this.#examined = null;
+        byId('examination').replaceChildren(told);
+        this.#showControls();
+    }
+
+    // Its findings, and those still to come, are of a device that is no longer open.
+    #forgetExamination() {
+        this.#examined = null;
+        byId('examination').replaceChildren();
     }
 
     // A new network of one small layer, of which every number fits the page, and the same point's step in it.
@@ -383,7 +398,7 @@ export class Page {
         byId('train').textContent = isRunning ? 'Pause' : 'Train';
         document.body.dataset.training = isRunning ? 'running' : 'paused';
         byId('train').disabled = byId('reset').disabled = !this.#canTrain;
-        byId('examine').disabled = this.#trainer === null;
+        byId('examine').disabled = this.#trainer === null || this.#examined !== null;
         byId('one-epoch').disabled = !this.#canTrain || isRunning;
     }
 
@@ -418,6 +433,7 @@ export class Page {
     #stopped(message) {
         this.pause();
         this.#trainer = null;
+        this.#forgetExamination();
         this.#look.close();
         document.body.dataset.device = 'missing';
         byId('device').textContent = 'No device is open';
