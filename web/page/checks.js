@@ -6,6 +6,7 @@ import { figure, fromFigure } from './figure.js';
 import { neuronGrids } from './forward.js';
 import { Palette } from './palette.js';
 import { RESOLUTION } from './page.js';
+import { Runs } from './runs.js';
 import { DEFAULT, fromHash, toHash } from './setup.js';
 import { assert, assertNear, byId, click, isShown, learn, sleep, START, trainUntil, until, write } from './visitor.js';
 
@@ -154,6 +155,36 @@ export const CHECKS = {
             const { first, last, width } = extentOfCurve();
             assert(last - first > 0.7 * width, `the curve goes from ${first} to ${last} of ${width} pixels`);
         }
+    },
+
+    async 'a long curve is drawn from few numbers'() {
+        const values = Array.from({ length: 9001 }, (_, k) => 0.5 + ((k * 37) % 101) / 128);
+        let nRead = 0;
+        const watched = new Proxy(values, {
+            get: (list, key) => {
+                if (/^\d+$/.test(String(key))) nRead += 1;
+                return list[key];
+            },
+        });
+        const runs = new Runs();
+        runs.follow(watched);
+        assert(nRead === 9001, `9001 values are read ${nRead} times`);
+        values.push(0.25, 2);
+        runs.follow(watched);
+        assert(nRead === 9003, `2 more values make it ${nRead} reads`);
+        assert(runs.leastAbove0 === 0.25 && runs.most === 2, `from ${runs.leastAbove0} to ${runs.most}`);
+        assert(runs.all.length > 2048 && runs.all.length <= 4096, `${runs.all.length} runs`);
+        let from = 0;
+        for (const { n, least, most, sum } of runs.all) {
+            const own = values.slice(from, from + n);
+            assert(least === Math.min(...own) && most === Math.max(...own), `the extent of the run from ${from}`);
+            // Sums of multiples of 1/128 are exact.
+            assert(sum === own.reduce((total, v) => total + v, 0), `the sum of the run from ${from}`);
+            from += n;
+        }
+        assert(from === values.length, `the runs hold ${from} of ${values.length} values`);
+        runs.follow([1, 0]);
+        assert(runs.all.length === 2 && runs.most === 1 && runs.leastAbove0 === 1, 'another list does not begin anew');
     },
 
     async 'moons are learned'(page) {

@@ -2,6 +2,7 @@
 
 import { figure } from './figure.js';
 import { sharpContext } from './palette.js';
+import { joined, Runs } from './runs.js';
 
 const LEFT = 46;
 const RIGHT = 10;
@@ -12,6 +13,7 @@ export class LossCurve {
     #canvas;
     #palette;
     #losses = [];
+    #runs = new Runs();
     #isLogarithmic = false;
 
     constructor(canvas, palette) {
@@ -40,7 +42,8 @@ export class LossCurve {
         const palette = this.#palette;
         const losses = this.#losses;
         const [right, bottom] = [width - RIGHT, height - BOTTOM];
-        const scale = this.#scale(losses);
+        this.#runs.follow(losses);
+        const scale = this.#scale();
         const toY = (loss) => bottom - Math.max(0, Math.min(1, scale.place(loss))) * (bottom - TOP);
         const nEpochs = Math.max(10, losses.length);
         const toX = (epoch) => LEFT + (epoch / nEpochs) * (right - LEFT);
@@ -70,20 +73,15 @@ export class LossCurve {
 
     // Thousands of epochs share a pixel: each column shows the mean of its epochs, and a band from the least to the most.
     #drawCurve(context, toX, toY) {
-        const losses = this.#losses;
-        const nColumns = Math.max(1, Math.floor(toX(losses.length) - toX(0)));
-        const perColumn = Math.max(1, losses.length / nColumns);
+        const { all } = this.#runs;
+        const nColumns = Math.max(1, Math.floor(toX(this.#losses.length) - toX(0)));
+        const perColumn = Math.max(1, all.length / nColumns);
         const columns = [];
-        for (let from = 0; from < losses.length; from += perColumn) {
-            const [start, end] = [Math.floor(from), Math.max(Math.floor(from) + 1, Math.floor(from + perColumn))];
-            let [least, most, sum, n] = [Infinity, -Infinity, 0, 0];
-            for (let k = start; k < Math.min(end, losses.length); k++) {
-                least = Math.min(least, losses[k]);
-                most = Math.max(most, losses[k]);
-                sum += losses[k];
-                n += 1;
-            }
-            if (n > 0 && Number.isFinite(sum)) columns.push({ x: toX(start + n), least, most, mean: sum / n });
+        let nEpochs = 0;
+        for (let from = 0; Math.floor(from) < all.length; from += perColumn) {
+            const { n, least, most, sum } = joined(all.slice(Math.floor(from), Math.floor(from + perColumn)));
+            nEpochs += n;
+            if (Number.isFinite(sum)) columns.push({ x: toX(nEpochs), least, most, mean: sum / n });
         }
         if (columns.length === 0) return;
         context.fillStyle = this.#palette.accent;
@@ -106,13 +104,8 @@ export class LossCurve {
         context.fill();
     }
 
-    #scale(losses) {
-        let [least, most] = [Infinity, -Infinity];
-        for (const loss of losses) {
-            if (!Number.isFinite(loss)) continue;
-            if (loss > 0) least = Math.min(least, loss);
-            most = Math.max(most, loss);
-        }
+    #scale() {
+        const { leastAbove0: least, most } = this.#runs;
         if (this.#isLogarithmic) {
             const low = Math.floor(Math.log10(Number.isFinite(least) ? least : 0.1));
             const high = Math.max(low + 1, Math.ceil(Math.log10(most > 0 ? most : 1)));
