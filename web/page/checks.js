@@ -404,6 +404,17 @@ export const CHECKS = {
         if (!isMissing) await page.open();
     },
 
+    async 'nothing may be loaded from elsewhere'() {
+        const refused = new Promise((resolve) =>
+            addEventListener('securitypolicyviolation', ({ blockedURI }) => resolve(blockedURI), { once: true }),
+        );
+        const late = sleep(2000).then(() => 'nothing');
+        // .invalid is a name that no one has (RFC 2606).
+        new Image().src = 'https://elsewhere.invalid/picture.png';
+        const found = await Promise.race([refused, late]);
+        assert(found.includes('elsewhere.invalid'), `the browser refused ${found}`);
+    },
+
     async 'wrong settings are explained in place'(page) {
         await write(page, START);
         const wrong = {
