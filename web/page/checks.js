@@ -1,6 +1,6 @@
 // The checks of the page: name and body. Each is given the page and whether it runs where no GPU may open.
 
-import { makePoints, NAMES, pointsFromText, pointsToText } from './data.js';
+import { makePoints, MAX_POINTS, NAMES, pointsFromText, pointsToText } from './data.js';
 import { onCpu } from './device.js';
 import { figure, fromFigure } from './figure.js';
 import { neuronGrids } from './forward.js';
@@ -402,6 +402,24 @@ export const CHECKS = {
         assert(isEmpty() && !isShown('error'), seen());
         await write(page, START);
         if (!isMissing) await page.open();
+    },
+
+    async 'a link to too many points is cut, and says so'(page) {
+        await write(page, { ...START, data: 'own' });
+        const link = (n) =>
+            `#data=own&points=${Array.from({ length: n }, (_, k) => `${'AB'[k % 2]}${k % 90}.${k % 70}`).join('_')}`;
+        assert(fromHash(link(MAX_POINTS)).points.length === MAX_POINTS, 'as many as fit are cut');
+        location.hash = link(MAX_POINTS + 7);
+        await until(() => page.points.length === MAX_POINTS, 'the points of the link');
+        await page.settled();
+        assert(byId('picture-hint').textContent.includes('2,000'), `told is “${byId('picture-hint').textContent}”`);
+        click(-0.9, -0.9);
+        await page.settled();
+        assert(page.points.length === MAX_POINTS, `${page.points.length} points after another click`);
+        byId('clear').click();
+        await page.settled();
+        assert(!byId('picture-hint').textContent.includes('2,000'), 'the hint stays');
+        await write(page, START);
     },
 
     async 'nothing may be loaded from elsewhere'() {

@@ -3,6 +3,8 @@
 // A set is a list of points { x, y, label }, where label is 0 (class A) or 1 (class B).
 
 const N_EACH = 100;
+// A link may name any number; more than these would make a slow epoch and a picture of nothing but points.
+export const MAX_POINTS = 2000;
 
 // Numbers that look random, the same for one seed in every browser: Math.random takes no seed.
 // The generator is mulberry32.
@@ -94,7 +96,7 @@ export const pointsToText = (points) =>
     points.map(({ x, y, label }) => `${'AB'[label]}${Math.round(x * 100)}.${Math.round(y * 100)}`).join('_');
 
 export const pointsFromText = (text) =>
-    [...text.matchAll(/([AB])(-?\d{1,3})\.(-?\d{1,3})/g)].map(([, label, x, y]) => ({
+    [...text.matchAll(/([AB])(-?\d{1,3})\.(-?\d{1,3})/g)].slice(0, MAX_POINTS).map(([, label, x, y]) => ({
         x: roundPlace(x / 100),
         y: roundPlace(y / 100),
         label: 'AB'.indexOf(label),

@@ -1,6 +1,6 @@
 // The page: joins the controls, the training and the pictures.
 
-import { makePoints, missingPoints, roundPlace, toArrays } from './data.js';
+import { makePoints, MAX_POINTS, missingPoints, roundPlace, toArrays } from './data.js';
 import { named, onCpu, onGpu, whatIsMissing } from './device.js';
 import { tellExamination } from './examination.js';
 import { Form } from './form.js';
@@ -22,6 +22,13 @@ const PICTURE_SHARE = 5;
 const CALM_PICTURE_MS = 1000;
 
 const byId = (id) => document.getElementById(id);
+
+function hint(isOwn, nPoints) {
+    if (!isOwn) return 'Click a point to look into its training step.';
+    if (nPoints < MAX_POINTS)
+        return 'Click to add a point; with Shift, one of the other class. Click a point to look into its step.';
+    return `These are ${MAX_POINTS.toLocaleString('en')} points, as many as this page takes: more are left out.`;
+}
 
 export class Page {
     // Resolves once a network stands ready to be trained, and is made anew for every device opened.
@@ -378,9 +385,7 @@ export class Page {
         const missing = missingPoints(this.#points);
         byId('picture-empty').hidden = missing === '';
         byId('picture-empty').textContent = missing;
-        byId('picture-hint').textContent = isOwn
-            ? 'Click to add a point; with Shift, one of the other class. Click a point to look into its step.'
-            : 'Click a point to look into its training step.';
+        byId('picture-hint').textContent = hint(isOwn, points.length);
         this.#showControls();
     }
 
@@ -404,7 +409,7 @@ export class Page {
 
     #place({ x, y, index, isOther }) {
         if (index >= 0) return this.choose(index);
-        if (this.#setup.data !== 'own') return;
+        if (this.#setup.data !== 'own' || this.#setup.points.length >= MAX_POINTS) return;
         const chosen = Number(byId('form').elements['own-class'].value);
         const point = { x: roundPlace(x), y: roundPlace(y), label: isOther ? 1 - chosen : chosen };
         this.#change({ ...this.#setup, points: [...this.#setup.points, point] });
