@@ -2,6 +2,7 @@
 
 import { makePoints, MAX_POINTS, NAMES, pointsFromText, pointsToText } from './data.js';
 import { onCpu } from './device.js';
+import { element } from './element.js';
 import { figure, fromFigure } from './figure.js';
 import { neuronGrids } from './forward.js';
 import { Palette } from './palette.js';
@@ -456,6 +457,20 @@ export const CHECKS = {
             assert(!isShown(`${name}-problem`), `${name}: the message stays`);
         }
         assert(page.setup.hidden.join() === '8,8', `the layers are ${page.setup.hidden}`);
+    },
+
+    async 'on a tablet the numbers stand directly below the picture'() {
+        // A frame has the width that is asked for, whatever the window has.
+        const frame = element('iframe', { src: location.pathname, width: '820', height: '1180' });
+        const loaded = new Promise((resolve) => frame.addEventListener('load', resolve));
+        document.body.append(frame);
+        await loaded;
+        const place = (selector) => frame.contentDocument.querySelector(selector).getBoundingClientRect();
+        const [picture, figures, loss] = ['.picture', '.figures', '#loss'].map(place);
+        frame.remove();
+        assertNear(figures.left, picture.left, 1, 'the left edge of the numbers');
+        assertNear(figures.top, picture.bottom, 40, 'the upper edge of the numbers');
+        assertNear(loss.left, picture.left, 1, 'the left edge of the curve');
     },
 
     async 'nothing is wider than the page'(page) {
