@@ -434,6 +434,17 @@ export const CHECKS = {
         assert(found.includes('elsewhere.invalid'), `the browser refused ${found}`);
     },
 
+    async 'the keyboard has a cross as soon as it comes to the picture'() {
+        const marks = byId('marks');
+        marks.blur();
+        const before = marks.toDataURL();
+        marks.focus();
+        assert(marks.toDataURL() !== before, 'no cross is shown');
+        marks.blur();
+        assert(marks.toDataURL() === before, 'the cross stays');
+        assert(/arrow/.test(byId('picture-hint').textContent), 'the hint is silent about the keyboard');
+    },
+
     async 'wrong settings are explained in place'(page) {
         await write(page, START);
         const wrong = {

@@ -385,7 +385,7 @@ export class Page {
         const missing = missingPoints(this.#points);
         byId('picture-empty').hidden = missing === '';
         byId('picture-empty').textContent = missing;
-        byId('picture-hint').textContent = hint(isOwn, points.length);
+        byId('picture-hint').textContent = `${hint(isOwn, points.length)} By keyboard: arrows and Enter.`;
         this.#showControls();
     }
 

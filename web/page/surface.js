@@ -35,6 +35,12 @@ export class Surface {
             onPlace({ x, y, index: this.#nearest(x, y, reach), isOther: event.shiftKey || event.altKey });
         });
         marks.addEventListener('keydown', (event) => this.#key(event, onPlace));
+        // Who comes by keyboard sees at once that there is something to move; a pointer needs no cross.
+        marks.addEventListener('focus', () => {
+            if (!marks.matches(':focus-visible')) return;
+            this.#cross = [0, 0];
+            this.draw();
+        });
         marks.addEventListener('blur', () => {
             this.#cross = null;
             this.draw();
