@@ -445,6 +445,21 @@ export const CHECKS = {
         assert(/arrow/.test(byId('picture-hint').textContent), 'the hint is silent about the keyboard');
     },
 
+    async 'what scrolls is reached by keys, and nothing else'(page) {
+        await write(page, START);
+        await page.choose(0);
+        for (const width of ['24rem', '']) {
+            byId('step').style.width = width;
+            await sleep(200);
+            const scrolls = [...byId('step').querySelectorAll('.scroll')];
+            const wrong = scrolls.filter((one) => one.hasAttribute('tabindex') !== one.scrollWidth > one.clientWidth);
+            const n = scrolls.filter((one) => one.scrollWidth > one.clientWidth).length;
+            assert(wrong.length === 0, `${wrong.length} of ${scrolls.length} tables, of which ${n} scroll`);
+            assert(width === '' || (n > 0 && n < scrolls.length), `${n} of ${scrolls.length} scroll: a poor test`);
+        }
+        await page.choose(-1);
+    },
+
     async 'wrong settings are explained in place'(page) {
         await write(page, START);
         const wrong = {

@@ -261,8 +261,23 @@ function table(name, rows, path, heads = null) {
         { class: 'matrix' },
         element('span', { class: 'name' }, name),
         element('span', { class: 'shape' }, shape),
-        element('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': name }, body, more),
+        scrolling(name, body, more),
     );
+}
+
+// By keyboard one comes only to what scrolls: a stop at each table would be a long way through the page.
+const widths = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+        const scroll = target.closest('.scroll');
+        if (scroll.scrollWidth > scroll.clientWidth) scroll.setAttribute('tabindex', '0');
+        else scroll.removeAttribute('tabindex');
+    }
+});
+
+function scrolling(name, body, more) {
+    const made = element('div', { class: 'scroll', role: 'group', 'aria-label': name }, body, more);
+    for (const part of [made, body]) widths.observe(part);
+    return made;
 }
 
 function fill(body, rows, heads, isWhole) {
