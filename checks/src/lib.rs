@@ -1,5 +1,7 @@
 //! Every shader of nngpu, translated for each family of drivers as wgpu does it.
 
+use std::process::ExitCode;
+
 use naga::back::{self, hlsl, msl, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -164,3 +166,17 @@ impl Shader {
 
 /// Where Metal's language finds the lengths of buffers.
 pub const SIZES_SLOT: u8 = 30;
+
+/// Tells how a check went; what was right goes to standard output.
+pub fn conclude(result: Result<String, String>) -> ExitCode {
+    match result {
+        Ok(summary) => {
+            println!("{summary}");
+            ExitCode::SUCCESS
+        }
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}

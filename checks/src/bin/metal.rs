@@ -11,23 +11,14 @@ use std::{env, fs, thread};
 use nngpu::Device;
 use nngpu::compute::Step;
 use nngpu::conformance::{Case, cases};
-use nngpu_checks::{Checks, SIZES_SLOT, Shader, shaders};
+use nngpu_checks::{Checks, SIZES_SLOT, Shader, conclude, shaders};
 
 fn main() -> ExitCode {
     let Some(folder) = env::args().nth(1) else {
         eprintln!("found no folder, expected that of the library: metal checks/metal");
         return ExitCode::from(2);
     };
-    match run_all(Path::new(&folder)) {
-        Ok(summary) => {
-            println!("{summary}");
-            ExitCode::SUCCESS
-        }
-        Err(message) => {
-            eprintln!("{message}");
-            ExitCode::FAILURE
-        }
-    }
+    conclude(run_all(Path::new(&folder)))
 }
 
 fn run_all(library: &Path) -> Result<String, String> {

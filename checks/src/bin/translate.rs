@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::{env, fs};
 
 use naga::back::hlsl::ShaderModel;
-use nngpu_checks::{Checks, Shader, shaders};
+use nngpu_checks::{Checks, Shader, conclude, shaders};
 use serde_json::json;
 
 fn main() -> ExitCode {
@@ -15,16 +15,7 @@ fn main() -> ExitCode {
         eprintln!("found no folder, expected one to write to: translate FOLDER");
         return ExitCode::from(2);
     };
-    match write_all(Path::new(&folder)) {
-        Ok(n_files) => {
-            println!("{n_files} texts written");
-            ExitCode::SUCCESS
-        }
-        Err(message) => {
-            eprintln!("{message}");
-            ExitCode::FAILURE
-        }
-    }
+    conclude(write_all(Path::new(&folder)).map(|n_files| format!("{n_files} texts written")))
 }
 
 fn write_all(folder: &Path) -> Result<usize, String> {

@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use log::{LevelFilter, Log, Metadata, Record};
 use nngpu::doctor::{Extent, examine};
 use nngpu::{Device, wgpu};
+use nngpu_checks::conclude;
 
 /// Keeps what the layer says; wgpu passes it on as messages of its log.
 struct Messages(Mutex<Vec<String>>);
@@ -43,16 +44,7 @@ impl Messages {
 fn main() -> ExitCode {
     log::set_logger(&MESSAGES).expect("the first logger");
     log::set_max_level(LevelFilter::Warn);
-    match canary().and_then(|()| validate()) {
-        Ok(summary) => {
-            println!("{summary}");
-            ExitCode::SUCCESS
-        }
-        Err(message) => {
-            eprintln!("{message}");
-            ExitCode::FAILURE
-        }
-    }
+    conclude(canary().and_then(|()| validate()))
 }
 
 /// Invocation 0 reads what the others write, without a barrier between.
