@@ -3,7 +3,7 @@
 mod common;
 
 use approx::relative_eq;
-use common::devices_and_forms;
+use common::{devices_and_forms, run};
 use nngpu::compute::{Plan, Tensor};
 use nngpu::data::{Classes, Dataset, Matrix, Targets};
 use nngpu::kernels::activation::{record_activate, record_activate_backward};
@@ -25,16 +25,6 @@ fn check(what: &str, found: &[f32], expected: &[f32], max_relative: f32) {
 
 /// WGSL allows exp and its quotients about 20 units in the last place where exponents are small.
 const FUNCTION: f32 = 20.0 * f32::EPSILON;
-
-/// Runs a plan of one step from `[rows, columns]` operands to an output.
-fn run(device: &Device, plan: &Plan, inputs: &[(Tensor, &[f32])], output: Tensor) -> Vec<f32> {
-    let program = device.compile(plan, &[]).expect("compiles");
-    for (tensor, values) in inputs {
-        device.write(&program.buffer(tensor.buffer), 0, values).expect("written");
-    }
-    device.run(&program, 1).expect("runs");
-    device.read(&program.buffer(output.buffer)).expect("readable")
-}
 
 #[test]
 fn activations_and_slopes() {

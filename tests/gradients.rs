@@ -2,24 +2,14 @@
 
 mod common;
 
-use common::devices_and_forms;
 use common::differences::{FUNCTION, UNIT, check, differences, uniform, value, wide};
 use common::targets::{Targets, loss_and_gradient};
-use nngpu::compute::{Plan, Tensor};
+use common::{devices_and_forms, run};
+use nngpu::compute::Plan;
 use nngpu::kernels::activation::record_activate_backward;
 use nngpu::kernels::array::record_column_sum;
 use nngpu::kernels::matmul::{record_dense_backward, record_dense_gradient};
-use nngpu::{Activation, Device};
-
-/// Runs a plan once over given inputs and reads a tensor.
-fn run(device: &Device, plan: &Plan, inputs: &[(Tensor, &[f32])], output: Tensor) -> Vec<f32> {
-    let program = device.compile(plan, &[]).expect("compiles");
-    for (tensor, values) in inputs {
-        device.write(&program.buffer(tensor.buffer), 0, values).expect("written");
-    }
-    device.run(&program, 1).expect("runs");
-    device.read(&program.buffer(output.buffer)).expect("readable")
-}
+use nngpu::Activation;
 
 /// Sizes that differ and divide nothing; the second has a tile and one more.
 const SIZES: [[u32; 3]; 3] = [[3, 5, 2], [17, 33, 9], [1, 4, 31]];

@@ -7,7 +7,7 @@ pub mod targets;
 use std::sync::LazyLock;
 
 use nngpu::Device;
-use nngpu::compute::Gpu;
+use nngpu::compute::{Gpu, Plan, Tensor};
 use nngpu::conformance::classes;
 use nngpu::wgpu;
 
@@ -93,4 +93,14 @@ pub fn devices_and_forms() -> Vec<(&'static str, Device)> {
         devices
     });
     DEVICES.clone()
+}
+
+/// Runs a plan once over given inputs and reads a tensor.
+pub fn run(device: &Device, plan: &Plan, inputs: &[(Tensor, &[f32])], output: Tensor) -> Vec<f32> {
+    let program = device.compile(plan, &[]).expect("compiles");
+    for (tensor, values) in inputs {
+        device.write(&program.buffer(tensor.buffer), 0, values).expect("written");
+    }
+    device.run(&program, 1).expect("runs");
+    device.read(&program.buffer(output.buffer)).expect("readable")
 }
