@@ -5,11 +5,11 @@ mod common;
 use common::differences::{FUNCTION, UNIT, check, differences, uniform, value, wide};
 use common::targets::{Targets, loss_and_gradient};
 use common::{devices_and_forms, run};
+use nngpu::Activation;
 use nngpu::compute::Plan;
 use nngpu::kernels::activation::record_activate_backward;
 use nngpu::kernels::array::record_column_sum;
 use nngpu::kernels::matmul::{record_dense_backward, record_dense_gradient};
-use nngpu::Activation;
 
 /// Sizes that differ and divide nothing; the second has a tile and one more.
 const SIZES: [[u32; 3]; 3] = [[3, 5, 2], [17, 33, 9], [1, 4, 31]];
