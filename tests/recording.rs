@@ -4,9 +4,10 @@ use nngpu::Result;
 use nngpu::compute::Plan;
 use nngpu::kernels::array::record_sum;
 use nngpu::kernels::batch::record_gather;
-use nngpu::kernels::loss::{record_correct, record_softmax};
+use nngpu::kernels::loss::record_correct;
 use nngpu::kernels::matmul::{record_dense_gradient, record_matmul};
 use nngpu::kernels::optimizer::{OptimizerState, record_update};
+use nngpu::kernels::softmax::record_softmax;
 use nngpu::{Loss, Optimizer};
 
 #[track_caller]

@@ -8,6 +8,7 @@ pub mod batch;
 pub mod loss;
 pub mod matmul;
 pub mod optimizer;
+pub mod softmax;
 
 use crate::compute::Kernel;
 
@@ -36,7 +37,7 @@ pub fn all() -> &'static [&'static Kernel] {
         &loss::MSE,
         &optimizer::POWERS,
         &optimizer::SGD,
-        &loss::SOFTMAX,
+        &softmax::SOFTMAX,
         &array::SUM,
         &batch::TALLY,
     ];

@@ -2,8 +2,8 @@
 
 use crate::compute::{Buffer, BufferId, Device, Element, Plan, Tensor};
 use crate::kernels::array::{Operation, record_arithmetic, record_copy, record_sum};
-use crate::kernels::loss::record_softmax;
 use crate::kernels::matmul::record_matmul;
+use crate::kernels::softmax::record_softmax;
 use crate::{Error, Result};
 
 /// A matrix on a device, to calculate with by hand.

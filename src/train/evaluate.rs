@@ -6,7 +6,8 @@ use super::check_fit;
 use super::sweep::{Recorded, Sweep};
 use crate::data::{Dataset, Matrix, Targets};
 use crate::kernels::batch::{Slot, record_tally};
-use crate::kernels::loss::{Loss, record_correct, record_loss, record_softmax};
+use crate::kernels::loss::{Loss, record_correct, record_loss};
+use crate::kernels::softmax::record_softmax;
 use crate::nn::{Fusion, Mlp, Network};
 use crate::{Device, Result};
 

@@ -3,8 +3,9 @@
 use nngpu::compute::{BufferId, Plan, Program, Tensor};
 use nngpu::data::{Dataset, Targets};
 use nngpu::kernels::array::record_copy;
-use nngpu::kernels::loss::{record_loss, record_softmax};
+use nngpu::kernels::loss::record_loss;
 use nngpu::kernels::optimizer::{OptimizerState, record_update};
+use nngpu::kernels::softmax::record_softmax;
 use nngpu::nn::{Fusion, Network, ParameterSpec};
 use nngpu::{Device, Loss, Mlp, Optimizer, Result};
 use serde_json::{Value, json};
