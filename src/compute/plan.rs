@@ -80,6 +80,15 @@ impl Tensor {
         Tensor { rows, columns, view, ..self }
     }
 
+    /// `count` columns of each row, from column `from` on; nothing moves, and rows stay as far apart.
+    pub fn columns(self, from: u32, count: u32) -> Tensor {
+        let is_within = from.checked_add(count).is_some_and(|end| end <= self.columns);
+        // Columns beyond a row would be those of the next one. No buffer is long enough for this offset, so
+        // that recording a step refuses it.
+        let offset = if is_within { self.view.at(0, 0, from) as u32 } else { u32::MAX };
+        Tensor { columns: count, view: View { offset, ..self.view }, ..self }
+    }
+
     /// Repeated to a shape: a length of 1 becomes any length, by a stride of 0.
     ///
     /// # Errors

@@ -5,8 +5,12 @@
 pub mod activation;
 pub mod array;
 pub mod batch;
+pub mod dropout;
+pub mod embedding;
+pub mod gate;
 pub mod loss;
 pub mod matmul;
+pub mod normalise;
 pub mod optimizer;
 pub mod softmax;
 
@@ -29,15 +33,29 @@ pub fn all() -> &'static [&'static Kernel] {
         &array::COLUMN_SUM,
         &array::COPY,
         &loss::CORRECT,
+        &dropout::COUNT,
         &loss::CROSS_ENTROPY,
         &loss::CROSS_ENTROPY_CLASSES,
+        &dropout::DROPOUT,
+        &embedding::EMBED,
+        &embedding::EMBED_GRADIENT,
         &batch::GATHER,
+        &gate::GLU,
+        &gate::GLU_BACKWARD,
         &matmul::MATMUL,
+        &normalise::MOMENTS,
         &optimizer::MOMENTUM,
         &loss::MSE,
+        &normalise::NORMALISE,
+        &normalise::NORMALISE_BACKWARD,
+        &normalise::NORMALISE_GRADIENT,
         &optimizer::POWERS,
+        &gate::PRELU,
+        &gate::PRELU_BACKWARD,
+        &gate::PRELU_GRADIENT,
         &optimizer::SGD,
         &softmax::SOFTMAX,
+        &softmax::SOFTMAX_BACKWARD,
         &array::SUM,
         &batch::TALLY,
     ];
