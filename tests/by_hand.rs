@@ -7,7 +7,7 @@ use common::{devices_and_forms, run};
 use nngpu::compute::{Plan, Tensor};
 use nngpu::data::{Classes, Dataset, Matrix, Targets};
 use nngpu::kernels::activation::{record_activate, record_activate_backward};
-use nngpu::kernels::array::{record_add_bias, record_column_sum};
+use nngpu::kernels::array::{record_add_bias, record_blend, record_column_sum};
 use nngpu::kernels::loss::record_correct;
 use nngpu::kernels::optimizer::{OptimizerState, record_update};
 use nngpu::train::{Metric, evaluate, predict};
@@ -122,6 +122,13 @@ fn arithmetic() {
         record_column_sum(&mut plan, x, y).expect("shapes");
         let found = run(&device, &plan, &[(x, &[1.0, 20.0, 3.0, 40.0, 5.0, 60.0])], y);
         check(&format!("{name}, column sums"), &found, &[9.0, 120.0], 0.0);
+
+        // 3/4 of 8 and 1/4 of twice 6; 3/4 of -4 and 1/4 of twice 10.
+        let mut plan = Plan::new();
+        let (x, y) = (plan.tensor("x", 1, 1, 2), plan.tensor("y", 1, 1, 2));
+        record_blend(&mut plan, 0.25, 2.0, x, y).expect("shapes");
+        let found = run(&device, &plan, &[(x, &[6.0, 10.0]), (y, &[8.0, -4.0])], y);
+        check(&format!("{name}, a running mean"), &found, &[9.0, 2.0], 0.0);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use nngpu::Result;
 use nngpu::compute::Plan;
-use nngpu::kernels::array::record_sum;
+use nngpu::kernels::array::{record_blend, record_sum};
 use nngpu::kernels::batch::record_gather;
 use nngpu::kernels::loss::record_correct;
 use nngpu::kernels::matmul::{record_dense_gradient, record_matmul};
@@ -145,6 +145,20 @@ fn weights_that_do_not_go_by_fours_are_refused() {
         message(record_update(&mut plan, &sgd, &state, dw.part(0, 1, 4), dw)),
         "sgd: found w of 6 elements from 0 on, expected contiguous elements whose number and offset are multiples of 4"
     );
+}
+
+#[test]
+fn a_running_mean_keeps_a_part_from_0_to_1_and_one_shape() {
+    let mut plan = Plan::new();
+    let (x, y) = (plan.tensor("x", 1, 2, 3), plan.tensor("y", 1, 3, 2));
+    for rate in [-0.1, 1.1, f32::NAN] {
+        assert_eq!(
+            message(record_blend(&mut plan, rate, 1.0, x, x)),
+            format!("rate of a running mean: found {rate}, expected a number from 0 to 1")
+        );
+    }
+    assert_eq!(message(record_blend(&mut plan, 0.5, 1.0, x, y)), "blend: found x of [2, 3], expected [3, 2]");
+    assert!(plan.steps().is_empty(), "a refused step was recorded");
 }
 
 #[test]

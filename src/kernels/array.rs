@@ -1,9 +1,9 @@
-//! Kernels on whole arrays: arithmetic with broadcasting, copies, sums.
+//! Kernels on whole arrays: arithmetic with broadcasting, running means, copies, sums.
 
 use super::{NAN, VIEW, elements};
-use crate::Result;
 use crate::compute::kernel::{Args, Binding, Element, Form, Kernel, Params, View, WORKGROUP, params};
 use crate::compute::plan::{Plan, Tensor};
+use crate::{Error, Result};
 
 params! { AddBias { x: View, bias: View, y: View, rows: u32, columns: u32 } invocations: rows columns }
 
@@ -123,6 +123,50 @@ fn arithmetic(args: &mut Args) {
     let operation = Operation::ALL[p.operation as usize];
     for (model, row, column) in elements(args.models, p.rows, p.columns) {
         y[p.y.at(model, row, column)] = operation.of(a[p.a.at(model, row, column)], b[p.b.at(model, row, column)]);
+    }
+}
+
+params! { Blend { x: View, y: View, rows: u32, columns: u32, keep: f32, add: f32 } invocations: rows columns }
+
+/// `y = keep * y + add * x`: a running mean.
+pub static BLEND: Kernel = Kernel {
+    name: "blend",
+    params: Blend::FIELDS,
+    bindings: &[Binding::read("x"), Binding::update("y")],
+    twin: blend,
+    fast: None,
+    forms: &[Form::plain::<Blend>(&[include_str!("../../shaders/blend.wgsl"), VIEW])],
+};
+
+/// Records `y = (1 - rate) * y + rate * factor * x`; `x` and `y` are `[rows, columns]`, `rate` is a number
+/// from 0 to 1. A factor of n / (n - 1) makes an unbiased variance of a biased one.
+///
+/// # Errors
+///
+/// Another rate, shapes that differ.
+pub fn record_blend(plan: &mut Plan, rate: f32, factor: f32, x: Tensor, y: Tensor) -> Result<()> {
+    if !(0.0..=1.0).contains(&rate) {
+        let (found, expected) = (rate.to_string(), "a number from 0 to 1".into());
+        return Err(Error::Setting { name: "rate of a running mean".into(), found, expected });
+    }
+    record_combination(plan, [1.0 - rate, rate * factor], x, y)
+}
+
+/// Records `y = keep * y + add * x`; both are `[rows, columns]`.
+pub(crate) fn record_combination(plan: &mut Plan, [keep, add]: [f32; 2], x: Tensor, y: Tensor) -> Result<()> {
+    x.expect("blend", "x", y.rows, y.columns)?;
+    let models = Plan::models("blend", &[x, y])?;
+    let params = Blend { x: x.view(models), y: y.view(models), rows: y.rows, columns: y.columns, keep, add };
+    plan.push(&BLEND, params, &[x, y], models)
+}
+
+fn blend(args: &mut Args) {
+    let p = args.params::<Blend>();
+    let x: &[f32] = args.read(0);
+    let y: &mut [f32] = args.write(1);
+    for (model, row, column) in elements(args.models, p.rows, p.columns) {
+        let y = &mut y[p.y.at(model, row, column)];
+        *y = p.keep * *y + p.add * x[p.x.at(model, row, column)];
     }
 }
 

@@ -30,6 +30,7 @@ pub fn all() -> &'static [&'static Kernel] {
         &activation::ACTIVATE_BACKWARD,
         &optimizer::ADAM,
         &array::ARITHMETIC,
+        &array::BLEND,
         &array::COLUMN_SUM,
         &array::COPY,
         &loss::CORRECT,

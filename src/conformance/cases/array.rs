@@ -5,7 +5,7 @@ use super::super::builder::{Builder, Values};
 use super::{DIVISION, EXACT, EXPONENTIAL};
 use crate::kernels::activation::{Activation, record_activate, record_activate_backward};
 use crate::kernels::array::{
-    Operation, record_add_bias, record_arithmetic, record_column_sum, record_copy, record_sum,
+    Operation, record_add_bias, record_arithmetic, record_blend, record_column_sum, record_copy, record_sum,
 };
 use crate::kernels::batch::record_gather;
 
@@ -21,6 +21,12 @@ pub(super) fn element_cases(models: u32, rows: u32, columns: u32) -> Vec<Case> {
             let (x, bias) = (b.eighths("x", models, rows, columns), b.eighths("bias", models, 1, columns));
             let y = b.output("y", models, rows, columns, EXACT);
             record_add_bias(&mut b.plan, x, bias, y)
+        }),
+        // Quarters and halves of eighths: exact.
+        Builder::new(&name("a running mean"), |b| {
+            let x = b.eighths("x", models, rows, columns);
+            let y = b.update("y", models, rows, columns, Values::Eighths, EXACT);
+            record_blend(&mut b.plan, 0.25, 0.5, x, y)
         }),
         Builder::new(&name("transposed"), |b| {
             let (x, y) = (b.eighths("x", models, columns, rows), b.output("y", models, rows, columns, EXACT));
