@@ -36,9 +36,9 @@ fn recorded(bencher: Bencher, row: &Row) {
     let mut plan = Plan::new();
     let parameters = network.declare(&mut plan, "parameters", 1);
     let x = plan.tensor("x", 1, row.rows as u32, network.inputs());
-    let outputs = network.record_forward(&mut plan, Fusion::Fused, parameters, x).expect("shapes that fit");
+    let output = network.record_forward(&mut plan, Fusion::Fused, parameters, x).expect("shapes that fit");
     let program = row.device.compile(&plan, &[]).expect("a program");
-    let (input, output) = (program.buffer(x.buffer), program.buffer(outputs[outputs.len() - 1].buffer));
+    let (input, output) = (program.buffer(x.buffer), program.buffer(output.buffer));
     row.device.write(&program.buffer(parameters.buffer), 0, &network.initial(0)).expect("room");
     let values = random(row.rows * SIZES[0]);
     let predict = || {

@@ -93,13 +93,23 @@ pub enum Predictions {
 #[derive(Serialize, Deserialize)]
 struct Description {
     version: u32,
-    sizes: Vec<usize>,
-    activation: Activation,
+    #[serde(flatten)]
+    shape: Shape,
     input: Input,
     output: Output,
 }
 
-const VERSION: u32 = 1;
+/// The network, as each version of the format tells it.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Shape {
+    /// Version 2.
+    Layers { network: Network },
+    /// Version 1, of linear layers with one activation.
+    Sizes { sizes: Vec<usize>, activation: Activation },
+}
+
+const VERSION: u32 = 2;
 
 /// The longest header that the safetensors format allows, in bytes.
 const MAX_HEADER: u64 = 100_000_000;
@@ -116,8 +126,7 @@ impl Model {
     pub fn save(&self, path: &Path) -> Result<()> {
         let description = Description {
             version: VERSION,
-            sizes: self.network.sizes().iter().map(|&size| size as usize).collect(),
-            activation: self.network.activation(),
+            shape: Shape::Layers { network: self.network.clone() },
             input: self.input.clone(),
             output: self.output.clone(),
         };
@@ -140,15 +149,18 @@ impl Model {
             })?;
             let version: serde_json::Value =
                 serde_json::from_str(text).map_err(|error| refuse(format!("its description is damaged: {error}")))?;
-            if version["version"] != VERSION {
+            if version["version"] != VERSION && version["version"] != 1 {
                 return Err(refuse(format!(
-                    "found version {} of the format, expected {VERSION}; use the nngpu that wrote it, or train again",
+                    "found version {} of the format, expected 1 or {VERSION}; use the nngpu that wrote it, or train again",
                     version["version"]
                 )));
             }
             let description: Description = serde_json::from_value(version)
                 .map_err(|error| refuse(format!("its description is damaged: {error}")))?;
-            let network = Network::new(&description.sizes, description.activation)?;
+            let network = match description.shape {
+                Shape::Layers { network } => network,
+                Shape::Sizes { sizes, activation } => Network::new(&sizes, activation)?,
+            };
             found = Some((description.input, description.output));
             Ok(network)
         })?;

@@ -58,12 +58,12 @@ fn allocations(device: &Device, sizes: &[usize], batch: u32, fusion: Fusion) -> 
     let parameters = network.declare(&mut plan, "parameters", 1);
     let gradients = network.declare(&mut plan, "gradients", 1);
     let state = OptimizerState::declare(&mut plan, &optimizer, 1, network.length());
-    let outputs = network.record_forward(&mut plan, fusion, parameters, x).expect("shapes");
-    let output = outputs[outputs.len() - 1];
+    let pass = network.record_training(&mut plan, fusion, None, parameters, x).expect("shapes");
+    let output = pass.output();
     let losses = plan.tensor("losses", 1, batch, 1);
     let gradient = plan.tensor("output gradient", 1, batch, network.outputs());
     record_loss(&mut plan, Loss::Mse, output, y, losses, gradient).expect("shapes");
-    network.record_backward(&mut plan, fusion, parameters, x, &outputs, gradient, gradients).expect("shapes");
+    network.record_backward(&mut plan, parameters, &pass, gradient, gradients).expect("shapes");
     record_update(&mut plan, &optimizer, &state, gradients, parameters).expect("shapes");
     let program = device.compile(&plan, &[]).expect("compiles");
     device.run(&program, 1).expect("runs");

@@ -64,13 +64,13 @@ impl Step {
         let y = plan.integers("y", 1, BATCH, 1);
         record_gather(&mut plan, features, order, shared_position, x)?;
         record_gather(&mut plan, targets, order, shared_position, y)?;
-        let outputs = network.record_forward(&mut plan, Fusion::Fused, parameters, x)?;
-        let output = outputs[outputs.len() - 1];
+        let pass = network.record_training(&mut plan, Fusion::Fused, None, parameters, x)?;
+        let output = pass.output();
         let row_losses = plan.tensor("row losses", models, BATCH, 1);
         let gradient = plan.tensor("output gradient", models, BATCH, output.columns);
         record_loss(&mut plan, Loss::CrossEntropy, output, y, row_losses, gradient)?;
         let gradients = network.declare(&mut plan, "gradients", models);
-        network.record_backward(&mut plan, Fusion::Fused, parameters, x, &outputs, gradient, gradients)?;
+        network.record_backward(&mut plan, parameters, &pass, gradient, gradients)?;
         record_update(&mut plan, &optimizer, &state, gradients, parameters)?;
         let slot = Slot { rows: BATCH, advance: BATCH };
         record_tally(&mut plan, 1.0 / BATCH as f32, row_losses, position, slot, losses)?;

@@ -108,13 +108,13 @@ pub fn compile_step(device: &Device, workload: &Workload, fusion: Fusion) -> Res
     record_gather(&mut plan, all_y, order, position, y)?;
 
     let parameters = network.declare(&mut plan, "parameters", 1);
-    let outputs = network.record_forward(&mut plan, fusion, parameters, x)?;
-    let output = *outputs.last().expect("a layer");
+    let pass = network.record_training(&mut plan, fusion, None, parameters, x)?;
+    let output = pass.output();
     let row_losses = plan.tensor("row losses", 1, batch, 1);
     let output_gradient = plan.tensor("output gradient", 1, batch, output.columns);
     record_loss(&mut plan, workload.loss, output, y, row_losses, output_gradient)?;
     let gradients = network.declare(&mut plan, "gradients", 1);
-    network.record_backward(&mut plan, fusion, parameters, x, &outputs, output_gradient, gradients)?;
+    network.record_backward(&mut plan, parameters, &pass, output_gradient, gradients)?;
     let state = OptimizerState::declare(&mut plan, &workload.optimizer, 1, network.length());
     record_update(&mut plan, &workload.optimizer, &state, gradients, parameters)?;
     let losses = plan.tensor("losses", 1, 1, 4);

@@ -156,7 +156,7 @@ impl Train {
         if !self.skip_check {
             first_use::check(&device)?;
         }
-        let mut mlp = Mlp::new(&device, &sizes, self.activation, self.seed)?;
+        let mut mlp = Mlp::of(&device, network.clone(), self.seed)?;
 
         let optimizer = Optimizer::named(&self.optimizer, self.learning_rate)?;
         let settings = Settings { optimizer, batch_size, epochs: self.epochs, seed: self.seed };

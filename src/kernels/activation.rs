@@ -29,7 +29,35 @@ pub enum Activation {
     Tanh = 3,
 }
 
+/// What an activation's slope is told from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlopeOf {
+    /// Its output `y = f(z)`.
+    Output,
+    /// Its input `z`.
+    Input,
+}
+
 impl Activation {
+    /// What its slope is told from.
+    pub fn slope_of(self) -> SlopeOf {
+        SlopeOf::Output
+    }
+
+    /// Whether a matrix product can apply it to what it stores.
+    pub fn is_fusable(self) -> bool {
+        true
+    }
+
+    /// Checks every setting's range.
+    ///
+    /// # Errors
+    ///
+    /// A setting outside its range, by name.
+    pub fn check(self) -> Result<()> {
+        Ok(())
+    }
+
     /// Every activation.
     pub const ALL: [Activation; 4] = [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh];
 

@@ -1,10 +1,11 @@
 //! A multilayer perceptron on a device, trained by hand.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(not(target_arch = "wasm32"))]
 use super::write_weights;
-use super::{Array, Fusion, Network, Parameters, read_weights};
+use super::{Array, Fusion, Network, Noise, Parameters, layers_text, read_weights};
 use crate::compute::{Buffer, BufferId, Device, Element, Plan, Tensor};
 use crate::kernels::activation::Activation;
 use crate::kernels::array::record_sum;
@@ -12,7 +13,7 @@ use crate::kernels::loss::{Loss, record_loss};
 use crate::kernels::optimizer::{Optimizer, OptimizerState, record_update};
 use crate::{Error, Result};
 
-/// A multilayer perceptron on a device.
+/// A network on a device.
 ///
 /// ```
 /// use nngpu::{Activation, Array, Device, Loss, Mlp, Sgd};
@@ -32,6 +33,9 @@ pub struct Mlp {
     device: Device,
     network: Network,
     parameters: Buffer,
+    /// What dropout draws from: a seed, and how many passes for training were taken.
+    seed: u64,
+    n_passes: AtomicU32,
 }
 
 impl Mlp {
@@ -42,9 +46,18 @@ impl Mlp {
     ///
     /// Fewer than two sizes, a size of 0, or more parameters than the device can hold.
     pub fn new(device: &Device, sizes: &[usize], activation: Activation, seed: u64) -> Result<Mlp> {
-        let network = Network::new(sizes, activation)?;
+        Mlp::of(device, Network::new(sizes, activation)?, seed)
+    }
+
+    /// A network of any layers, with the first parameters that [`Network::initial`] gives for this seed.
+    /// Dropout draws from the seed as well.
+    ///
+    /// # Errors
+    ///
+    /// More parameters than the device can hold.
+    pub fn of(device: &Device, network: Network, seed: u64) -> Result<Mlp> {
         let initial = network.initial(seed);
-        Mlp::with(device, network, &initial)
+        Ok(Mlp { seed, ..Mlp::with(device, network, &initial)? })
     }
 
     /// A network with given parameters: each with its name and its values, row by row.
@@ -58,7 +71,15 @@ impl Mlp {
         activation: Activation,
         parameters: &[(&str, &[f32])],
     ) -> Result<Mlp> {
-        let network = Network::new(sizes, activation)?;
+        Mlp::with_parameters(device, Network::new(sizes, activation)?, parameters)
+    }
+
+    /// A network of any layers with given parameters: each with its name and its values, row by row.
+    ///
+    /// # Errors
+    ///
+    /// A name that is missing or too many, a number of values that does not fit.
+    pub fn with_parameters(device: &Device, network: Network, parameters: &[(&str, &[f32])]) -> Result<Mlp> {
         let mut values = vec![0.0; network.length() as usize];
         let refuse =
             |found: String, expected: String| Err(Error::Setting { name: "parameters".into(), found, expected });
@@ -83,7 +104,7 @@ impl Mlp {
     pub(crate) fn with(device: &Device, network: Network, values: &[f32]) -> Result<Mlp> {
         let parameters = device.allocate("parameters", network.length() as usize)?;
         device.write(&parameters, 0, values)?;
-        Ok(Mlp { device: device.clone(), network, parameters })
+        Ok(Mlp { device: device.clone(), network, parameters, seed: 0, n_passes: AtomicU32::new(0) })
     }
 
     /// Its shape.
@@ -105,8 +126,7 @@ impl Mlp {
         let mut plan = Plan::new();
         let parameters = self.network.declare(&mut plan, "parameters", 1);
         let input = x.declare(&mut plan, "x");
-        let outputs = self.network.record_forward(&mut plan, Fusion::Fused, parameters, input)?;
-        let output = outputs[outputs.len() - 1];
+        let output = self.network.record_forward(&mut plan, Fusion::Fused, parameters, input)?;
         let given = [(parameters.buffer, &self.parameters), (input.buffer, x.buffer())];
         let program = self.device.compile(&plan, &given)?;
         self.device.submit(&program)?;
@@ -114,6 +134,9 @@ impl Mlp {
     }
 
     /// The mean loss over the batch, and the gradient of every parameter.
+    ///
+    /// This is a pass for training: dropout drops anew each time, and batch normalisation takes the statistics
+    /// of this batch and moves the running ones.
     ///
     /// `x` is `[batch, inputs]`. `y` has the output's shape, or for [`Loss::CrossEntropy`] may be
     /// class indices made by [`Array::classes`].
@@ -162,10 +185,20 @@ impl Mlp {
         let parameters = self.network.declare(&mut plan, "parameters", 1);
         let gradients = self.network.declare(&mut plan, "gradients", 1);
         let (input, targets) = (x.declare(&mut plan, "x"), y.declare(&mut plan, "y"));
-        let mean = plan.tensor("loss", 1, 1, 1);
-        record_value_and_grad(&mut plan, &self.network, fusion, loss, [parameters, input, targets, gradients, mean])?;
+        let (mean, noise) = (plan.tensor("loss", 1, 1, 1), self.network.declare_noise(&mut plan, 1));
+        let pass = self.network.record_training(&mut plan, fusion, noise, parameters, input)?;
+        let output = pass.output();
+        let row_losses = plan.tensor("row losses", 1, output.rows, 1);
+        let output_gradient = plan.tensor("output gradient", 1, output.rows, output.columns);
+        record_loss(&mut plan, loss, output, targets, row_losses, output_gradient)?;
+        record_sum(&mut plan, 1.0 / input.rows as f32, row_losses, mean)?;
+        self.network.record_backward(&mut plan, parameters, &pass, output_gradient, gradients)?;
         let given = [(parameters.buffer, &self.parameters), (input.buffer, x.buffer()), (targets.buffer, y.buffer())];
         let program = self.device.compile(&plan, &given)?;
+        if let Some(Noise { keys, step }) = noise {
+            self.device.write(&program.buffer(keys.buffer), 0, &self.network.noise(self.seed))?;
+            self.device.write(&program.buffer(step.buffer), 0, &[self.n_passes.fetch_add(1, Ordering::Relaxed)])?;
+        }
         self.device.submit(&program)?;
         let value = self.device.read_async::<f32>(&program.buffer(mean.buffer)).await?[0];
         Ok((value, Parameters::new(&self.device, &self.network, program.buffer(gradients.buffer))))
@@ -224,30 +257,19 @@ impl Mlp {
     ///
     /// A file that cannot be read or is damaged, names that are missing or too many, other shapes.
     pub fn load(device: &Device, sizes: &[usize], activation: Activation, path: impl AsRef<Path>) -> Result<Mlp> {
-        let network = Network::new(sizes, activation)?;
+        Mlp::load_network(device, Network::new(sizes, activation)?, path)
+    }
+
+    /// Reads a network of any layers from safetensors with the names of [`Network::parameters`], as written
+    /// by [`Mlp::save`] or by MLX.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Mlp::load`].
+    pub fn load_network(device: &Device, network: Network, path: impl AsRef<Path>) -> Result<Mlp> {
         let (values, _) = read_weights(path.as_ref(), |_| Ok(network.clone()))?;
         Mlp::with(device, network, &values)
     }
-}
-
-/// Records a forward pass, the loss, and the backward pass.
-///
-/// The tensors: parameters, `x` of `[batch, inputs]`, targets, gradients, and the mean loss of
-/// `[1, 1]`.
-fn record_value_and_grad(
-    plan: &mut Plan,
-    network: &Network,
-    fusion: Fusion,
-    loss: Loss,
-    [parameters, x, targets, gradients, mean]: [Tensor; 5],
-) -> Result<()> {
-    let outputs = network.record_forward(plan, fusion, parameters, x)?;
-    let output = outputs[outputs.len() - 1];
-    let row_losses = plan.tensor("row losses", output.models, output.rows, 1);
-    let output_gradient = plan.tensor("output gradient", output.models, output.rows, output.columns);
-    record_loss(plan, loss, output, targets, row_losses, output_gradient)?;
-    record_sum(plan, 1.0 / x.rows as f32, row_losses, mean)?;
-    network.record_backward(plan, fusion, parameters, x, &outputs, output_gradient, gradients)
 }
 
 /// Stochastic gradient descent by hand: `w -= learning_rate * dw`.
@@ -277,8 +299,8 @@ impl Sgd {
         if gradients.network() != &mlp.network {
             return Err(Error::Shape {
                 operation: "sgd".into(),
-                found: format!("gradients of a network {:?}", gradients.network().sizes()),
-                expected: format!("those of {:?}", mlp.network.sizes()),
+                found: format!("gradients of the network `{}`", layers_text(gradients.network().layers())),
+                expected: format!("those of `{}`", layers_text(mlp.network.layers())),
             });
         }
         let mut plan = Plan::new();

@@ -1,13 +1,17 @@
 //! What a network is, and arrays to work with by hand.
 
 mod array;
+mod layer;
 mod mlp;
 mod network;
 mod parameters;
+mod pass;
 mod weights;
 
 pub use array::Array;
+pub use layer::{Layer, layers_of, layers_text};
 pub use mlp::{Mlp, Sgd};
-pub use network::{Fusion, Network, ParameterSpec};
+pub use network::{Network, ParameterSpec, Role};
 pub use parameters::Parameters;
+pub use pass::{Fusion, Noise, Pass};
 pub use weights::{read_weights, write_weights};

@@ -1,49 +1,99 @@
-//! The shape of a network, the layout of its parameters, and the recording of its passes.
+//! The shape of a network and the layout of its parameters.
 
+use std::fmt;
+use std::str::FromStr;
+
+use super::layer::{Layer, layers_of, layers_text};
 use crate::compute::{Plan, Tensor};
-use crate::kernels::activation::{Activation, record_activate, record_activate_backward};
-use crate::kernels::array::{record_add_bias, record_column_sum};
-use crate::kernels::matmul::{record_dense, record_dense_backward, record_dense_gradient, record_matmul};
+use crate::kernels::activation::Activation;
 use crate::random::KeySequence;
 use crate::{Error, Result};
 
-/// A multilayer perceptron's shape: layers `y = f(x weightᵀ + bias)`, the last one without `f`.
+/// A network's shape: a list of layers, each with its place among the parameters.
 ///
 /// Any number of models of this shape can be trained at once; the shape does not know how many.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
-    sizes: Vec<u32>,
-    activation: Activation,
+    inputs: u32,
+    layers: Vec<Layer>,
+    pub(super) nodes: Vec<Node>,
     parameters: Vec<ParameterSpec>,
+    learned_length: u32,
     length: u32,
+    n_dropouts: u32,
+}
+
+/// A layer in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Node {
+    /// A residual layer's own layers are `inner`.
+    pub layer: Layer,
+    /// `layers.2` for the third layer that has parameters; of another, the one of those before it.
+    pub path: String,
+    pub inputs: u32,
+    pub outputs: u32,
+    /// Positions among the parameters.
+    pub weight: Option<usize>,
+    pub bias: Option<usize>,
+    /// Running mean and variance.
+    pub running: Option<[usize; 2]>,
+    pub inner: Vec<Node>,
+    /// A dropout's number among all of them.
+    pub dropout: u32,
 }
 
 /// One named part of a model's parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParameterSpec {
-    /// `layers.0.weight`, `layers.0.bias`, `layers.1.weight`, …
+    /// `layers.0.weight`, `layers.0.bias`, `layers.1.weight`, …: the layers that have parameters are
+    /// counted, and those of a residual layer within it.
     pub name: String,
     /// Its first element among those of its model; a multiple of 4.
     pub offset: u32,
-    /// A weight's outputs; 1 for a bias.
+    /// A weight's outputs, an embedding's levels; 1 for a vector.
     pub rows: u32,
-    /// A weight's inputs; a bias's outputs.
+    /// A weight's inputs, an embedding's size; a vector's length.
     pub columns: u32,
-    /// Whether it is a bias, of shape `[outputs]` in files.
-    pub is_bias: bool,
+    /// What it is.
+    pub role: Role,
+    /// Whether training moves it.
+    pub is_frozen: bool,
 }
 
-/// Whether a pass is recorded with the kernels that do several things at once.
+/// What a parameter is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fusion {
-    /// One kernel for a layer, one for its gradients, one for the gradient of its input.
-    Fused,
-    /// One kernel for each operation: what a learner reads and what the fused ones are held to.
-    Plain,
+pub enum Role {
+    /// The weight of a linear layer, `[outputs, inputs]`.
+    Weight,
+    /// The table of an embedding, `[levels, size]`.
+    Table,
+    /// The scale of a normalisation, `[columns]`.
+    Scale,
+    /// The slopes of a PReLU, `[1]` or `[columns]`.
+    Slope,
+    /// What is added, `[outputs]`.
+    Bias,
+    /// A running mean, which is not learned from gradients, `[columns]`.
+    RunningMean,
+    /// A running variance, which is not learned from gradients, `[columns]`.
+    RunningVariance,
+}
+
+impl Role {
+    /// Whether it is of two dimensions in files.
+    pub fn is_matrix(self) -> bool {
+        matches!(self, Role::Weight | Role::Table)
+    }
+
+    /// Whether gradients move it.
+    pub fn is_learned(self) -> bool {
+        !matches!(self, Role::RunningMean | Role::RunningVariance)
+    }
 }
 
 impl Network {
-    /// A network with `sizes` = inputs, widths of the hidden layers, outputs.
+    /// The multilayer perceptron with `sizes` = inputs, widths of the hidden layers, outputs: linear
+    /// layers, with an activation after each but the last.
     ///
     /// # Errors
     ///
@@ -57,63 +107,81 @@ impl Network {
         if sizes.len() < 2 || sizes.contains(&0) {
             return Err(refuse("inputs and outputs at least, each of size 1 or more"));
         }
-        let mut parameters = Vec::new();
-        let mut length = 0usize;
-        for (layer, pair) in sizes.windows(2).enumerate() {
-            let (inputs, outputs) = (pair[0], pair[1]);
-            for (suffix, rows, columns) in [("weight", outputs, inputs), ("bias", 1, outputs)] {
-                let count = rows.checked_mul(columns).filter(|count| *count < 1 << 31);
-                let count = count.ok_or_else(|| refuse("fewer than 2^31 parameters"))?;
-                parameters.push(ParameterSpec {
-                    name: format!("layers.{layer}.{suffix}"),
-                    offset: length as u32,
-                    rows: rows as u32,
-                    columns: columns as u32,
-                    is_bias: suffix == "bias",
-                });
-                length += count.next_multiple_of(4);
-                if length >= 1 << 31 {
-                    return Err(refuse("fewer than 2^31 parameters"));
-                }
+        let mut layers = Vec::new();
+        for &size in &sizes[1..] {
+            if !layers.is_empty() && activation != Activation::Identity {
+                layers.push(Layer::Activation(activation));
             }
+            layers.push(Layer::linear(u32::try_from(size).map_err(|_| refuse("fewer than 2^31 parameters"))?));
         }
-        let sizes = sizes.iter().map(|&size| size as u32).collect();
-        Ok(Network { sizes, activation, parameters, length: length as u32 })
+        let inputs = u32::try_from(sizes[0]).map_err(|_| refuse("fewer than 2^31 parameters"))?;
+        Network::of(inputs, layers)
     }
 
-    /// Inputs, widths of the hidden layers, outputs.
-    pub fn sizes(&self) -> &[u32] {
-        &self.sizes
+    /// A network of any layers, for rows of `inputs` columns.
+    ///
+    /// ```
+    /// use nngpu::Network;
+    /// use nngpu::nn::layers_of;
+    ///
+    /// let network = Network::of(4, layers_of("16 relu dropout(0.1) 3")?)?;
+    /// assert_eq!((network.outputs(), network.n_parameters()), (3, 4 * 16 + 16 + 16 * 3 + 3));
+    /// # Ok::<(), nngpu::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// No inputs, a setting outside its range, columns that do not go together, or more than 2^31
+    /// parameters.
+    pub fn of(inputs: u32, layers: Vec<Layer>) -> Result<Network> {
+        if inputs == 0 {
+            return Err(setting("0 inputs".into(), "at least 1"));
+        }
+        let mut builder = Builder { parameters: Vec::new(), n_dropouts: 0 };
+        let (nodes, _) = builder.nodes(&layers, "layers", "inputs", inputs)?;
+        let Builder { mut parameters, n_dropouts } = builder;
+        // What is learned comes first, so that it is one run of elements.
+        let learned_length = place(&mut parameters, 0, true)?;
+        let length = place(&mut parameters, learned_length, false)?;
+        Ok(Network { inputs, layers, nodes, parameters, learned_length, length, n_dropouts })
+    }
+
+    /// Its layers.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
     }
 
     /// The number of columns of an input.
     pub fn inputs(&self) -> u32 {
-        self.sizes[0]
+        self.inputs
     }
 
     /// The number of columns of the output.
     pub fn outputs(&self) -> u32 {
-        self.sizes[self.sizes.len() - 1]
+        self.nodes.last().map_or(self.inputs, |node| node.outputs)
     }
 
-    /// What follows each hidden layer.
-    pub fn activation(&self) -> Activation {
-        self.activation
+    /// The number of columns of what goes into the first layer and comes out of each.
+    pub fn widths(&self) -> impl Iterator<Item = u32> {
+        std::iter::once(self.inputs).chain(self.nodes.iter().map(|node| node.outputs))
     }
 
-    /// The number of layers.
-    pub fn n_layers(&self) -> usize {
-        self.sizes.len() - 1
+    /// The largest number of columns within it.
+    pub fn widest(&self) -> u32 {
+        fn widest(nodes: &[Node]) -> u32 {
+            nodes.iter().map(|node| node.inputs.max(node.outputs).max(widest(&node.inner))).max().unwrap_or(0)
+        }
+        widest(&self.nodes).max(self.inputs)
     }
 
-    /// The named parts of the parameters, in the order of their offsets.
+    /// The named parts of the parameters, layer by layer.
     pub fn parameters(&self) -> &[ParameterSpec] {
         &self.parameters
     }
 
-    /// The number of weights and biases.
+    /// The number of weights, biases and other parameters, without running statistics.
     pub fn n_parameters(&self) -> usize {
-        self.parameters.iter().map(ParameterSpec::len).sum()
+        self.parameters.iter().filter(|spec| spec.role.is_learned()).map(ParameterSpec::len).sum()
     }
 
     /// Elements that one model's parameters take in a buffer: each part begins at a multiple of 4,
@@ -122,24 +190,93 @@ impl Network {
         self.length
     }
 
+    /// Elements up to which parameters are learned; running statistics lie behind them.
+    pub fn learned_length(&self) -> u32 {
+        self.learned_length
+    }
+
+    /// How many of its layers drop elements while training.
+    pub fn n_dropouts(&self) -> u32 {
+        self.n_dropouts
+    }
+
+    /// Keeps parameters as they are while training: all whose name matches `pattern`, in which `*` stands
+    /// for any text. `layers.0.*` freezes the first layer, `*.bias` every bias. Gives how many there were.
+    ///
+    /// # Errors
+    ///
+    /// A pattern that matches no parameter.
+    pub fn freeze(&mut self, pattern: &str) -> Result<usize> {
+        self.set_frozen(pattern, true)
+    }
+
+    /// The opposite of [`Network::freeze`].
+    ///
+    /// # Errors
+    ///
+    /// A pattern that matches no parameter.
+    pub fn unfreeze(&mut self, pattern: &str) -> Result<usize> {
+        self.set_frozen(pattern, false)
+    }
+
+    fn set_frozen(&mut self, pattern: &str, is_frozen: bool) -> Result<usize> {
+        let matching = self.parameters.iter_mut().filter(|spec| matches(pattern, &spec.name));
+        let count = matching.map(|spec| spec.is_frozen = is_frozen).count();
+        if count == 0 {
+            let names: Vec<_> = self.parameters.iter().map(|spec| spec.name.as_str()).collect();
+            return Err(Error::Setting {
+                name: "parameters to freeze".into(),
+                found: format!("`{pattern}`"),
+                expected: format!("a pattern of one of {}", names.join(", ")),
+            });
+        }
+        Ok(count)
+    }
+
     /// Floating-point operations of one training step over `batch` rows: a product forwards and
     /// two backwards, each a multiplication and an addition.
     pub fn flops_per_step(&self, batch: usize) -> f64 {
         6.0 * batch as f64 * self.n_parameters() as f64
     }
 
-    /// First weights, bit for bit those that MLX gives for this seed: weights and biases uniform
-    /// in ±1/√inputs, drawn layer by layer.
+    /// First parameters, bit for bit those that MLX gives for this seed, drawn layer by layer: weights and
+    /// biases of linear layers uniform in ±1/√inputs, embeddings normal with variance 1/size, scales 1.
     pub fn initial(&self, seed: u64) -> Vec<f32> {
         let mut keys = KeySequence::new(seed);
         let mut values = vec![0.0; self.length as usize];
-        for pair in self.parameters.chunks(2) {
-            let [weight, bias] = pair else { unreachable!("a weight and a bias for each layer") };
-            let (weights, biases) = keys.linear(weight.columns as usize, weight.rows as usize);
-            values[weight.range()].copy_from_slice(&weights);
-            values[bias.range()].copy_from_slice(&biases);
-        }
+        self.fill(&self.nodes, &mut keys, &mut values);
         values
+    }
+
+    fn fill(&self, nodes: &[Node], keys: &mut KeySequence, values: &mut [f32]) {
+        for node in nodes {
+            let mut set = |part: Option<usize>, given: &dyn Fn(&ParameterSpec) -> Vec<f32>| {
+                if let Some(part) = part {
+                    let spec = &self.parameters[part];
+                    values[spec.range()].copy_from_slice(&given(spec));
+                }
+            };
+            let all = |value: f32| move |spec: &ParameterSpec| vec![value; spec.len()];
+            match &node.layer {
+                Layer::Linear { outputs, bias } => {
+                    let k = (1.0 / f64::from(node.inputs)).sqrt() as f32;
+                    let weights = keys.uniform(-k, k, *outputs as usize * node.inputs as usize);
+                    set(node.weight, &|_| weights.clone());
+                    if *bias {
+                        let biases = keys.uniform(-k, k, *outputs as usize);
+                        set(node.bias, &|_| biases.clone());
+                    }
+                }
+                Layer::Embedding { levels, size, .. } => {
+                    let table = keys.uniform(-1.0, 1.0, *levels as usize * *size as usize);
+                    set(node.weight, &|_| table.clone());
+                }
+                Layer::Prelu { initial, .. } => set(node.weight, &all(*initial)),
+                _ => set(node.weight, &all(1.0)),
+            }
+            set(node.running.map(|[_, variance]| variance), &all(1.0));
+            self.fill(&node.inner, keys, values);
+        }
     }
 
     /// Declares what holds the parameters, or their gradients, of `models` models.
@@ -147,110 +284,172 @@ impl Network {
         plan.tensor(label, models, 1, self.length)
     }
 
-    /// A layer's weight and bias as views of all parameters.
-    fn layer(&self, parameters: Tensor, layer: usize) -> (Tensor, Tensor) {
-        let part = |spec: &ParameterSpec| parameters.part(spec.offset, spec.rows, spec.columns);
-        (part(&self.parameters[2 * layer]), part(&self.parameters[2 * layer + 1]))
+    /// One of the parameters as a view of all.
+    pub(super) fn part(&self, all: Tensor, part: usize) -> Tensor {
+        let spec = &self.parameters[part];
+        all.part(spec.offset, spec.rows, spec.columns)
     }
+}
 
-    fn activation_of(&self, layer: usize) -> Activation {
-        if layer + 1 == self.n_layers() { Activation::Identity } else { self.activation }
-    }
-
-    /// Records the forward pass over `x` of `[batch, inputs]`; gives each layer's output.
-    ///
-    /// # Errors
-    ///
-    /// Shapes that do not go together.
-    pub fn record_forward(
-        &self,
-        plan: &mut Plan,
-        fusion: Fusion,
-        parameters: Tensor,
-        x: Tensor,
-    ) -> Result<Vec<Tensor>> {
-        x.expect("forward pass", "x", x.rows, self.inputs())?;
-        let models = parameters.models.max(x.models);
-        let mut outputs: Vec<Tensor> = Vec::new();
-        for layer in 0..self.n_layers() {
-            let input = outputs.last().copied().unwrap_or(x);
-            let (weight, bias) = self.layer(parameters, layer);
-            let activation = self.activation_of(layer);
-            let mut declare = |what: &str| plan.tensor(format!("layers.{layer}.{what}"), models, x.rows, weight.rows);
-            let output = match fusion {
-                Fusion::Fused => {
-                    let y = declare("output");
-                    record_dense(plan, activation, input, weight, bias, y)?;
-                    y
-                }
-                Fusion::Plain => {
-                    let (product, z) = (declare("product"), declare("sum"));
-                    record_matmul(plan, input, weight.transposed(), product)?;
-                    record_add_bias(plan, product, bias, z)?;
-                    if activation == Activation::Identity {
-                        z
-                    } else {
-                        let y = plan.tensor(format!("layers.{layer}.output"), models, x.rows, weight.rows);
-                        record_activate(plan, activation, z, y)?;
-                        y
-                    }
-                }
-            };
-            outputs.push(output);
+impl fmt::Display for Network {
+    /// A table: each layer, the shape of its result, its parameters.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let own = |node: &Node| {
+            let parts = [node.weight, node.bias].into_iter().flatten();
+            parts.map(|part| self.parameters[part].len()).sum::<usize>()
+        };
+        fn walk(nodes: &[Node], depth: usize, rows: &mut Vec<(String, u32, usize)>, own: &dyn Fn(&Node) -> usize) {
+            for node in nodes {
+                let is_residual = matches!(node.layer, Layer::Residual(_));
+                let name = if is_residual { "residual".to_string() } else { node.layer.to_string() };
+                rows.push((format!("{}{name}", "  ".repeat(depth)), node.outputs, own(node)));
+                walk(&node.inner, depth + 1, rows, own);
+            }
         }
-        Ok(outputs)
+        let mut rows = Vec::new();
+        walk(&self.nodes, 0, &mut rows, &own);
+        let width = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0).max(6);
+        writeln!(f, "{:width$}  {:>8}  {:>10}", "layer", "columns", "parameters")?;
+        writeln!(f, "{:width$}  {:>8}  {:>10}", "inputs", self.inputs, "")?;
+        for (name, outputs, parameters) in rows {
+            let count = if parameters == 0 { String::new() } else { parameters.to_string() };
+            writeln!(f, "{name:width$}  {outputs:>8}  {count:>10}")?;
+        }
+        write!(f, "{:width$}  {:>8}  {:>10}", "all", "", self.n_parameters())
+    }
+}
+
+impl serde::Serialize for Network {
+    /// As text: its inputs and its layers.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("{} -> {}", self.inputs, layers_text(&self.layers)))
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Network {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Network, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl FromStr for Network {
+    type Err = Error;
+
+    /// A network from its number of inputs and its layers: `4 -> 16 relu 3`.
+    fn from_str(text: &str) -> Result<Network> {
+        let malformed = || setting(format!("`{text}`"), "the number of inputs, `->`, and layers: `4 -> 16 relu 3`");
+        let (inputs, layers) = text.split_once("->").ok_or_else(malformed)?;
+        Network::of(inputs.trim().parse().map_err(|_| malformed())?, layers_of(layers)?)
+    }
+}
+
+/// Gives the parts that are learned, or the others, their places from `start` on.
+fn place(parameters: &mut [ParameterSpec], start: u32, is_learned: bool) -> Result<u32> {
+    let mut length = u64::from(start);
+    for spec in parameters.iter_mut().filter(|spec| spec.role.is_learned() == is_learned) {
+        spec.offset = length as u32;
+        // In 64 bits, which no product of two sizes leaves.
+        length = length.saturating_add((u64::from(spec.rows) * u64::from(spec.columns)).next_multiple_of(4));
+        if length >= 1 << 31 {
+            return Err(setting(format!("`{}` of {} by {}", spec.name, spec.rows, spec.columns), TOO_MANY));
+        }
+    }
+    Ok(length as u32)
+}
+
+const TOO_MANY: &str = "fewer than 2^31 parameters in all";
+
+/// Finds the parameters of layers.
+struct Builder {
+    parameters: Vec<ParameterSpec>,
+    n_dropouts: u32,
+}
+
+impl Builder {
+    /// The layers in their places, and the number of columns after them.
+    fn nodes(&mut self, layers: &[Layer], prefix: &str, before: &str, inputs: u32) -> Result<(Vec<Node>, u32)> {
+        let (mut nodes, mut width, mut n_with_parameters) = (Vec::new(), inputs, 0);
+        let mut path = before.to_string();
+        for layer in layers {
+            let n_parameters = self.parameters.len();
+            let own_path = format!("{prefix}.{n_with_parameters}");
+            let mut node = self.node(layer, &own_path, width)?;
+            if self.parameters.len() > n_parameters {
+                path = own_path;
+                n_with_parameters += 1;
+            }
+            node.path = path.clone();
+            width = node.outputs;
+            nodes.push(node);
+        }
+        Ok((nodes, width))
     }
 
-    /// Records the backward pass: from the gradient of the last layer's output to that of every
-    /// parameter. `x` and `outputs` are those of the forward pass.
-    ///
-    /// # Errors
-    ///
-    /// Shapes that do not go together.
-    #[allow(clippy::too_many_arguments, reason = "what a backward pass takes in")]
-    pub fn record_backward(
-        &self,
-        plan: &mut Plan,
-        fusion: Fusion,
-        parameters: Tensor,
-        x: Tensor,
-        outputs: &[Tensor],
-        output_gradient: Tensor,
-        gradients: Tensor,
-    ) -> Result<()> {
-        let mut dz = output_gradient;
-        for layer in (0..self.n_layers()).rev() {
-            let input = if layer == 0 { x } else { outputs[layer - 1] };
-            let (weight, _) = self.layer(parameters, layer);
-            let (dweight, dbias) = self.layer(gradients, layer);
-            match fusion {
-                Fusion::Fused => record_dense_gradient(plan, dz, input, dweight, dbias)?,
-                Fusion::Plain => {
-                    record_matmul(plan, dz.transposed(), input, dweight)?;
-                    record_column_sum(plan, dz, dbias)?;
-                }
+    fn node(&mut self, layer: &Layer, path: &str, inputs: u32) -> Result<Node> {
+        let outputs = layer.width(inputs)?;
+        let mut node = Node {
+            layer: layer.clone(),
+            path: String::new(),
+            inputs,
+            outputs,
+            weight: None,
+            bias: None,
+            running: None,
+            inner: Vec::new(),
+            dropout: 0,
+        };
+        let mut part = |what: &str, rows: u32, columns: u32, role: Role| {
+            let name = format!("{path}.{what}");
+            self.parameters.push(ParameterSpec { name, offset: 0, rows, columns, role, is_frozen: false });
+            self.parameters.len() - 1
+        };
+        match layer {
+            Layer::Linear { bias, .. } => {
+                node.weight = Some(part("weight", outputs, inputs, Role::Weight));
+                node.bias = bias.then(|| part("bias", 1, outputs, Role::Bias));
             }
-            if layer == 0 {
-                break;
+            Layer::Prelu { per_column, .. } => {
+                node.weight = Some(part("weight", 1, if *per_column { inputs } else { 1 }, Role::Slope));
             }
-            // What comes back to the layer below, before its activation.
-            let below = layer - 1;
-            let activation = self.activation_of(below);
-            let mut declare =
-                |what: &str| plan.tensor(format!("layers.{below}.{what}"), dz.models, x.rows, weight.columns);
-            let below_dz = declare("gradient");
-            match fusion {
-                Fusion::Fused => record_dense_backward(plan, activation, dz, weight, input, below_dz)?,
-                Fusion::Plain => {
-                    let dy = declare("output gradient");
-                    record_matmul(plan, dz, weight, dy)?;
-                    record_activate_backward(plan, activation, dy, input, below_dz)?;
-                }
+            Layer::BatchNorm { affine, .. } => {
+                node.weight = affine.then(|| part("weight", 1, inputs, Role::Scale));
+                node.bias = affine.then(|| part("bias", 1, inputs, Role::Bias));
+                let mean = part("running_mean", 1, inputs, Role::RunningMean);
+                node.running = Some([mean, part("running_var", 1, inputs, Role::RunningVariance)]);
             }
-            dz = below_dz;
+            Layer::LayerNorm { affine, bias, .. } => {
+                node.weight = affine.then(|| part("weight", 1, inputs, Role::Scale));
+                node.bias = (*affine && *bias).then(|| part("bias", 1, inputs, Role::Bias));
+            }
+            Layer::RmsNorm { .. } => node.weight = Some(part("weight", 1, inputs, Role::Scale)),
+            Layer::Embedding { levels, size, .. } => {
+                node.weight = Some(part("weight", *levels, *size, Role::Table));
+            }
+            Layer::Dropout { .. } => {
+                node.dropout = self.n_dropouts;
+                self.n_dropouts += 1;
+            }
+            Layer::Residual(layers) => {
+                node.inner = self.nodes(layers, &format!("{path}.layers"), path, inputs)?.0;
+            }
+            Layer::Activation(_) | Layer::Softmax(_) | Layer::Glu => {}
         }
-        Ok(())
+        Ok(node)
     }
+}
+
+/// Whether a name is what a pattern says, in which `*` stands for any text.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().expect("a text has a first part");
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    // What comes first serves: it leaves the most for what follows.
+    for part in parts {
+        let Some(position) = rest.find(part) else { return false };
+        rest = &rest[position + part.len()..];
+    }
+    rest.ends_with(last)
 }
 
 impl ParameterSpec {
@@ -265,8 +464,21 @@ impl ParameterSpec {
         self.offset as usize..self.offset as usize + self.len()
     }
 
-    /// Its shape in files: `[outputs, inputs]`, or `[outputs]` for a bias.
+    /// Its shape in files: `[outputs, inputs]`, or `[outputs]` for a bias or another vector.
     pub fn shape(&self) -> Vec<usize> {
-        if self.is_bias { vec![self.columns as usize] } else { vec![self.rows as usize, self.columns as usize] }
+        if self.role.is_matrix() {
+            vec![self.rows as usize, self.columns as usize]
+        } else {
+            vec![self.columns as usize]
+        }
     }
+
+    /// Whether training moves it: it is neither frozen nor a running statistic.
+    pub fn is_trained(&self) -> bool {
+        self.role.is_learned() && !self.is_frozen
+    }
+}
+
+fn setting(found: String, expected: &str) -> Error {
+    Error::Setting { name: "layers".into(), found, expected: expected.into() }
 }

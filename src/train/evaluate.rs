@@ -71,8 +71,7 @@ const BATCH_SIZE: usize = 1024;
 
 /// Fewer rows where a layer's values for so many would not fit in one of the device's buffers.
 fn batch_size(device: &Device, network: &Network) -> usize {
-    let widest = network.sizes().iter().copied().max().expect("inputs at least");
-    (device.max_length() / widest as usize).clamp(1, BATCH_SIZE)
+    (device.max_length() / network.widest() as usize).clamp(1, BATCH_SIZE)
 }
 
 /// A measurement recorded and compiled once, to be taken again as the network learns.
@@ -109,8 +108,7 @@ impl<'a> Evaluator<'a> {
             let parameters = network.declare(plan, "parameters", 1);
             let losses = plan.tensor("losses", 1, 1, batch.n_batches);
             let hits = plan.tensor("hits", 1, 1, batch.n_batches);
-            let outputs = network.record_forward(plan, Fusion::Fused, parameters, batch.x)?;
-            let output = outputs[outputs.len() - 1];
+            let output = network.record_forward(plan, Fusion::Fused, parameters, batch.x)?;
             let targets = batch.y.expect("an evaluation has targets");
             let row_losses = plan.tensor("row losses", 1, batch.rows, 1);
             let unused = plan.tensor("output gradient", 1, batch.rows, output.columns);
@@ -200,8 +198,7 @@ pub async fn predict_async(mlp: &Mlp, features: &Matrix, loss: Loss) -> Result<M
     let rows = Cow::Borrowed(features);
     let mut sweep = Sweep::new(device, rows, None, batch_size, 1, &[mlp.buffer()], |plan, batch| {
         let parameters = network.declare(plan, "parameters", 1);
-        let layers = network.record_forward(plan, Fusion::Fused, parameters, batch.x)?;
-        let mut result = layers[layers.len() - 1];
+        let mut result = network.record_forward(plan, Fusion::Fused, parameters, batch.x)?;
         if loss == Loss::CrossEntropy {
             let probabilities = plan.tensor("probabilities", 1, batch.rows, outputs);
             record_softmax(plan, result, probabilities)?;

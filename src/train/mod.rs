@@ -188,14 +188,15 @@ fn record_step(
         [parameters, losses, state.settings].into_iter().chain(state.moments.iter().copied()).chain(state.powers);
     let kept = kept.collect();
 
-    let outputs = network.record_forward(plan, Fusion::Fused, parameters, batch.x)?;
-    let output = outputs[outputs.len() - 1];
+    let noise = network.declare_noise(plan, models);
+    let pass = network.record_training(plan, Fusion::Fused, noise, parameters, batch.x)?;
+    let output = pass.output();
     let row_losses = plan.tensor("row losses", models, batch.rows, 1);
     let output_gradient = plan.tensor("output gradient", models, batch.rows, output.columns);
     let targets = batch.y.expect("training has targets");
     record_loss(plan, loss, output, targets, row_losses, output_gradient)?;
     let gradients = network.declare(plan, "gradients", models);
-    network.record_backward(plan, Fusion::Fused, parameters, batch.x, &outputs, output_gradient, gradients)?;
+    network.record_backward(plan, parameters, &pass, output_gradient, gradients)?;
     record_update(plan, optimizer, &state, gradients, parameters)?;
     let slot = Slot { rows: batch.full_rows, advance: batch.rows };
     record_tally(plan, 1.0 / batch.rows as f32, row_losses, batch.position, slot, losses)?;

@@ -23,16 +23,17 @@ pub async fn step(mlp: &Mlp, data: &Dataset, index: usize, learning_rate: f32) -
     let own = network.declare(&mut plan, "parameters", 1);
     let x = plan.tensor("x", 1, 1, network.inputs());
     let target = plan.integers("target", 1, 1, 1);
-    let outputs = network.record_forward(&mut plan, Fusion::Plain, own, x)?;
-    let (z, loss) = (outputs[outputs.len() - 1], plan.tensor("loss", 1, 1, 1));
+    let pass = network.record_training(&mut plan, Fusion::Plain, None, own, x)?;
+    let (z, loss) = (pass.output(), plan.tensor("loss", 1, 1, 1));
     let probabilities = plan.tensor("probabilities", 1, 1, z.columns);
     record_softmax(&mut plan, z, probabilities)?;
     let dz = plan.tensor("output gradient", 1, 1, z.columns);
     record_loss(&mut plan, Loss::CrossEntropy, z, target, loss, dz)?;
     let gradients = network.declare(&mut plan, "gradients", 1);
-    network.record_backward(&mut plan, Fusion::Plain, own, x, &outputs, dz, gradients)?;
+    network.record_backward(&mut plan, own, &pass, dz, gradients)?;
     // Before the second forward pass, whose tensors have the same labels.
-    let layers: Vec<LayerTensors> = (0..network.n_layers()).map(|layer| LayerTensors::find(&plan, layer, dz)).collect();
+    let layers: Vec<LayerTensors> =
+        (0..network.parameters().len() / 2).map(|layer| LayerTensors::find(&plan, layer, dz)).collect();
 
     let sgd = Optimizer::sgd(learning_rate);
     let updated = network.declare(&mut plan, "updated parameters", 1);
@@ -41,7 +42,7 @@ pub async fn step(mlp: &Mlp, data: &Dataset, index: usize, learning_rate: f32) -
     record_update(&mut plan, &sgd, &state, gradients, updated)?;
     let after = network.record_forward(&mut plan, Fusion::Plain, updated, x)?;
     let (loss_after, unused) = (plan.tensor("loss after", 1, 1, 1), plan.tensor("unused", 1, 1, z.columns));
-    record_loss(&mut plan, Loss::CrossEntropy, after[after.len() - 1], target, loss_after, unused)?;
+    record_loss(&mut plan, Loss::CrossEntropy, after, target, loss_after, unused)?;
 
     let program = device.compile(&plan, &[])?;
     let write = |to: Tensor, values: &[f32]| device.write(&program.buffer(to.buffer), 0, values);
