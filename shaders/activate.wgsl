@@ -7,6 +7,8 @@ struct Params {
   rows: u32,
   columns: u32,
   kind: u32,
+  alpha: f32,
+  beta: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -26,5 +28,6 @@ fn main(
   let model = workgroup.z;
   let row = i / params.columns;
   let column = i % params.columns;
-  y[at(params.y, model, row, column)] = activation(params.kind, z[at(params.z, model, row, column)]);
+  y[at(params.y, model, row, column)] =
+    activation(params.kind, params.alpha, params.beta, z[at(params.z, model, row, column)]);
 }

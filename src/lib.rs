@@ -3,6 +3,7 @@
 pub mod digits;
 pub mod error;
 pub mod file;
+pub mod formula;
 pub mod random;
 
 pub mod compute;
@@ -23,7 +24,8 @@ pub mod tutorial;
 
 pub use compute::Device;
 pub use error::{Error, Result};
-pub use kernels::activation::Activation;
+pub use formula::Formula;
+pub use kernels::activation::{Activation, SlopeOf};
 pub use kernels::loss::Loss;
 pub use kernels::optimizer::Optimizer;
 pub use nn::{Array, Mlp, Network, Sgd};

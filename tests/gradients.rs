@@ -2,24 +2,26 @@
 
 mod common;
 
-use common::differences::{FUNCTION, UNIT, check, differences, uniform, value, wide};
+use common::differences::{FUNCTION, UNIT, beside_kinks, check, differences, source, uniform, value, wide};
 use common::targets::{Targets, loss_and_gradient};
 use common::{devices_and_forms, run};
-use nngpu::Activation;
 use nngpu::compute::Plan;
 use nngpu::kernels::activation::record_activate_backward;
 use nngpu::kernels::array::record_column_sum;
 use nngpu::kernels::matmul::{record_dense_backward, record_dense_gradient};
+use nngpu::{Activation, SlopeOf};
 
 /// Sizes that differ and divide nothing; the second has a tile and one more.
 const SIZES: [[u32; 3]; 3] = [[3, 5, 2], [17, 33, 9], [1, 4, 31]];
 
-/// Away from the kink of ReLU.
-fn away_from_zero(mut values: Vec<f32>) -> Vec<f32> {
-    for value in &mut values {
-        *value += 0.01f32.copysign(*value);
+/// Roundings that an activation's slope is worth, for `|z| <= 3`.
+fn slope_error(activation: Activation) -> f64 {
+    match activation.slope_of() {
+        // y is rounded once, squared or divided (5), subtracted, multiplied: of values up to 2.
+        SlopeOf::Output => 10.0,
+        // Slopes up to 6, by functions of arguments up to 8.
+        SlopeOf::Input => FUNCTION + 20.0,
     }
-    values
 }
 
 #[test]
@@ -28,18 +30,18 @@ fn the_activations_backward_is_their_slope() {
         for activation in Activation::ALL {
             for [rows, columns, _] in SIZES {
                 let count = (rows * columns) as usize;
-                let z = wide(&away_from_zero(uniform(1, count, 3.0)));
+                let z = beside_kinks(activation, &wide(&uniform(1, count, 3.0)));
                 let dy = uniform(2, count, 1.0);
-                let y: Vec<f32> = z.iter().map(|&z| value(activation, z) as f32).collect();
+                let sources: Vec<f32> = z.iter().map(|&z| source(activation, z)).collect();
                 let sum = |z: &[f64]| z.iter().zip(&dy).map(|(&z, &dy)| value(activation, z) * f64::from(dy)).sum();
                 let expected = differences(&z, sum);
 
                 let mut plan = Plan::new();
-                let [tdy, ty, tdz] = ["dy", "y", "dz"].map(|label| plan.tensor(label, 1, rows, columns));
-                record_activate_backward(&mut plan, activation, tdy, ty, tdz).expect("shapes");
-                let found = run(&device, &plan, &[(tdy, &dy), (ty, &y)], tdz);
-                // y is rounded once, squared, subtracted, multiplied: five roundings of values up to 2.
-                check(&format!("{name}, {activation}"), &found, &expected, &vec![10.0 * UNIT; count]);
+                let [tdy, tsource, tdz] = ["dy", "source", "dz"].map(|label| plan.tensor(label, 1, rows, columns));
+                record_activate_backward(&mut plan, activation, tdy, tsource, tdz).expect("shapes");
+                let found = run(&device, &plan, &[(tdy, &dy), (tsource, &sources)], tdz);
+                let tolerance = slope_error(activation) * UNIT;
+                check(&format!("{name}, {activation}"), &found, &expected, &vec![tolerance; count]);
             }
         }
     }
@@ -50,10 +52,10 @@ fn back_through_a_layer_is_the_gradient_before_its_activation() {
     for (name, device) in devices_and_forms() {
         for activation in Activation::ALL {
             for [batch, inputs, outputs] in SIZES {
-                let z = wide(&away_from_zero(uniform(3, (batch * inputs) as usize, 3.0)));
+                let z = beside_kinks(activation, &wide(&uniform(3, (batch * inputs) as usize, 3.0)));
                 let dy = uniform(4, (batch * outputs) as usize, 1.0);
                 let weight = uniform(5, (outputs * inputs) as usize, 1.0);
-                let y: Vec<f32> = z.iter().map(|&z| value(activation, z) as f32).collect();
+                let sources: Vec<f32> = z.iter().map(|&z| source(activation, z)).collect();
                 // sum of dy * (f(z) weightᵀ)
                 let sum = |z: &[f64]| -> f64 {
                     let mut sum = 0.0;
@@ -71,12 +73,14 @@ fn back_through_a_layer_is_the_gradient_before_its_activation() {
                 let mut plan = Plan::new();
                 let tdy = plan.tensor("dy", 1, batch, outputs);
                 let tweight = plan.tensor("weight", 1, outputs, inputs);
-                let [ty, tdz] = ["y", "dz"].map(|label| plan.tensor(label, 1, batch, inputs));
-                record_dense_backward(&mut plan, activation, tdy, tweight, ty, tdz).expect("shapes");
-                let found = run(&device, &plan, &[(tdy, &dy), (tweight, &weight), (ty, &y)], tdz);
-                // A sum of n products of at most 1: n roundings of at most n; slopes as above.
+                let [tsource, tdz] = ["source", "dz"].map(|label| plan.tensor(label, 1, batch, inputs));
+                record_dense_backward(&mut plan, activation, tdy, tweight, tsource, tdz).expect("shapes");
+                let found = run(&device, &plan, &[(tdy, &dy), (tweight, &weight), (tsource, &sources)], tdz);
+                // A sum of n products of at most 1: n roundings of at most n, by a slope of at most 6 where
+                // it is told from z and 2 elsewhere; slopes as above.
                 let n = f64::from(outputs);
-                let tolerance = (n * n + 10.0 * n) * UNIT;
+                let steepest = if activation.slope_of() == SlopeOf::Input { 6.0 } else { 2.0 };
+                let tolerance = (steepest * n * n + slope_error(activation) * n) * UNIT;
                 check(&format!("{name}, {activation}"), &found, &expected, &vec![tolerance; z.len()]);
             }
         }

@@ -3,14 +3,11 @@
 mod common;
 
 use common::devices_and_forms;
-use common::differences::{FUNCTION, UNIT, check, differences, uniform, value, wide};
+use common::differences::{FUNCTION, UNIT, check, differences, kinks, uniform, value, wide};
 use common::targets::Targets;
 use nngpu::nn::{Fusion, Layer, Network};
 use nngpu::random::{Key, Purpose, Threefry};
-use nngpu::{Activation, Array, Device, Mlp};
-
-/// The activations whose errors are analysed here; those of all layers are estimated in `layers.rs`.
-const PERCEPTRONS: [Activation; 4] = [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh];
+use nngpu::{Activation, Array, Device, Mlp, SlopeOf};
 
 /// Inputs, widths of the hidden layers, outputs.
 fn sizes(network: &Network) -> Vec<usize> {
@@ -33,7 +30,7 @@ fn activation_of(network: &Network) -> Activation {
     activations.next().unwrap_or(Activation::Identity)
 }
 
-/// The input and each layer's output in f64; nothing where a sum is near ReLU's kink.
+/// The input and each layer's output in f64; nothing where a sum is near a kink.
 fn network_outputs(network: &Network, parameters: &[f64], x: &[f64]) -> Option<Vec<Vec<f64>>> {
     let mut outputs = vec![x.to_vec()];
     for layer in 0..n_layers(network) {
@@ -43,7 +40,7 @@ fn network_outputs(network: &Network, parameters: &[f64], x: &[f64]) -> Option<V
         for x in outputs[layer].chunks(inputs) {
             for (weight, bias) in weight.chunks(inputs).zip(bias) {
                 let z = bias + x.iter().zip(weight).map(|(x, w)| x * w).sum::<f64>();
-                if !is_last && activation_of(network) == Activation::Relu && z.abs() < 1e-3 {
+                if !is_last && kinks(activation_of(network)).iter().any(|kink| (z - kink).abs() < 1e-3) {
                     return None;
                 }
                 y.push(if is_last { z } else { value(activation_of(network), z) });
@@ -58,9 +55,13 @@ fn network_outputs(network: &Network, parameters: &[f64], x: &[f64]) -> Option<V
 /// its slope moves with its output.
 fn sensitivity(activation: Activation) -> [f64; 3] {
     match activation {
-        Activation::Identity | Activation::Relu => [1.0, 0.0, 0.0],
+        Activation::Identity | Activation::Relu | Activation::Relu6 | Activation::HardTanh { .. } => [1.0, 0.0, 0.0],
+        Activation::LeakyRelu { .. } => [1.0, 1.0, 0.0],
         Activation::Sigmoid => [0.25, FUNCTION, 1.0],
         Activation::Tanh => [1.0, FUNCTION, 2.0],
+        Activation::Elu { .. } | Activation::Celu { .. } => [1.0, FUNCTION, 1.0],
+        Activation::Selu => [1.76, 2.0 * FUNCTION, 1.0],
+        other => unreachable!("{other}'s slope is told from its input"),
     }
 }
 
@@ -172,7 +173,8 @@ fn random_network(activation: Activation, seed: u64) -> (Network, Vec<f32>, Vec<
 #[test]
 fn a_network_s_gradients_are_those_of_its_loss() {
     let devices = devices_and_forms();
-    for activation in PERCEPTRONS {
+    let told_from_output = Activation::ALL.into_iter().filter(|activation| activation.slope_of() == SlopeOf::Output);
+    for activation in told_from_output {
         for seed in 0..8 {
             let (network, parameters, x, kinds) = random_network(activation, seed);
             let sizes = sizes(&network);

@@ -1,7 +1,7 @@
 //! The matrix product, in the three arrangements that a dense layer needs, with what follows it.
 
 use super::activation::{self, Activation};
-use super::{NAN, VIEW, elements, vectorised};
+use super::{ELEMENTARY, NAN, VIEW, elements, vectorised};
 use crate::compute::kernel::{Args, Binding, Capabilities, Form, Kernel, Params, View, params, params_of};
 use crate::compute::plan::{Plan, Tensor};
 use crate::{Error, Result};
@@ -9,7 +9,7 @@ use crate::{Error, Result};
 params! {
     Matmul {
         a: View, b: View, extra: View, c: View, sums: View,
-        rows: u32, columns: u32, depth: u32, epilogue: u32, kind: u32,
+        rows: u32, columns: u32, depth: u32, epilogue: u32, kind: u32, alpha: f32, beta: f32,
     } invocations: rows columns
 }
 
@@ -23,7 +23,14 @@ pub static MATMUL: Kernel = Kernel {
     forms: &[
         Form {
             name: "subgroup",
-            wgsl: &[include_str!("../../shaders/matmul_subgroup.wgsl"), VIEW, activation::TEXT, NAN, EPILOGUE],
+            wgsl: &[
+                include_str!("../../shaders/matmul_subgroup.wgsl"),
+                VIEW,
+                activation::TEXT,
+                ELEMENTARY,
+                NAN,
+                EPILOGUE,
+            ],
             constants: &[],
             workgroup: [8, 1, 1],
             workgroup_bytes: 0,
@@ -52,12 +59,20 @@ pub static MATMUL: Kernel = Kernel {
             groups: |words| tiles(words, 32, 32),
             suits: suits_tiles,
         },
-        Form::plain::<Matmul>(&[include_str!("../../shaders/matmul.wgsl"), VIEW, activation::TEXT, NAN, EPILOGUE]),
+        Form::plain::<Matmul>(&[
+            include_str!("../../shaders/matmul.wgsl"),
+            VIEW,
+            activation::TEXT,
+            ELEMENTARY,
+            NAN,
+            EPILOGUE,
+        ]),
     ],
 };
 
 const EPILOGUE: &str = include_str!("../../shaders/shared/epilogue.wgsl");
-const TILED: &[&str] = &[include_str!("../../shaders/matmul_tiled.wgsl"), VIEW, activation::TEXT, NAN, EPILOGUE];
+const TILED: &[&str] =
+    &[include_str!("../../shaders/matmul_tiled.wgsl"), VIEW, activation::TEXT, ELEMENTARY, NAN, EPILOGUE];
 
 /// What the product does with an element before it stores it; `NOTHING`, … in the shader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +113,13 @@ pub fn record_matmul(plan: &mut Plan, a: Tensor, b: Tensor, c: Tensor) -> Result
 /// Records a whole layer: `y = f(x weightᵀ + bias)`.
 ///
 /// `x` is `[batch, inputs]`, `weight` is `[outputs, inputs]`, `bias` is `[1, outputs]`, `y` is
-/// `[batch, outputs]`.
+/// `[batch, outputs]`. Where [`Activation::slope_of`] is the input, record the sums with
+/// [`Activation::Identity`] and the activation apart: its backward pass needs them.
+///
+/// # Errors
+///
+/// Shapes that do not go together, a parameter of the activation outside of its range, and an
+/// activation that is a formula.
 pub fn record_dense(
     plan: &mut Plan,
     activation: Activation,
@@ -109,23 +130,32 @@ pub fn record_dense(
 ) -> Result<()> {
     bias.expect("dense layer", "bias", 1, weight.rows)?;
     let repeated = bias.broadcast("dense layer", y.rows, y.columns)?;
+    expect_fusable("dense layer", activation)?;
     record(plan, Epilogue::BiasAndActivation, activation, x, weight.transposed(), repeated, y, None)
 }
 
 /// Records the gradient before a layer's activation from that of the next layer:
-/// `dz = (dy weight) * f'(z)`, the slope told from this layer's output `y = f(z)`.
+/// `dz = (dy weight) * f'(z)`, the slope told from `source`, which is this layer's output `y = f(z)` or
+/// its sum `z`, as [`Activation::slope_of`] says.
 ///
-/// `dy` is `[batch, outputs]`, `weight` is `[outputs, inputs]`, `y` and `dz` are `[batch, inputs]`.
+/// `dy` is `[batch, outputs]`, `weight` is `[outputs, inputs]`, `source` and `dz` are
+/// `[batch, inputs]`.
+///
+/// # Errors
+///
+/// Shapes that do not go together, a parameter of the activation outside of its range, and an
+/// activation that is a formula.
 pub fn record_dense_backward(
     plan: &mut Plan,
     activation: Activation,
     dy: Tensor,
     weight: Tensor,
-    y: Tensor,
+    source: Tensor,
     dz: Tensor,
 ) -> Result<()> {
-    y.expect("dense layer's gradient", "y", dz.rows, dz.columns)?;
-    record(plan, Epilogue::Derivative, activation, dy, weight, y, dz, None)
+    source.expect("dense layer's gradient", "source", dz.rows, dz.columns)?;
+    expect_fusable("dense layer's gradient", activation)?;
+    record(plan, Epilogue::Derivative, activation, dy, weight, source, dz, None)
 }
 
 /// Records a layer's own gradients: `dweight = dzᵀ x` and `dbias = ` the column sums of `dz`.
@@ -148,6 +178,19 @@ pub fn record_dense_gradient(plan: &mut Plan, dz: Tensor, x: Tensor, dweight: Te
     let unused = dz.part(0, 1, 1).broadcast("matmul", dweight.rows, dweight.columns)?;
     let nothing = Activation::Identity;
     record(plan, Epilogue::RowSums, nothing, dz.transposed(), x, unused, dweight, Some(dbias.transposed()))
+}
+
+/// A product applies the activations that its text holds.
+fn expect_fusable(operation: &str, activation: Activation) -> Result<()> {
+    activation.check()?;
+    if activation.is_fusable() {
+        return Ok(());
+    }
+    Err(Error::Setting {
+        name: format!("{operation}'s activation"),
+        found: format!("the formula `{activation}`"),
+        expected: "an activation with a name; record the formula apart".into(),
+    })
 }
 
 #[allow(clippy::too_many_arguments, reason = "the operands of one kernel, named at each call above")]
@@ -177,6 +220,7 @@ fn record(
     }
     c.expect("matmul", "result", a.rows, b.columns)?;
     let models = Plan::models("matmul", &[a, b, extra, c])?;
+    let (kind, alpha, beta) = activation.words();
     let params = Matmul {
         a: a.view(models),
         b: b.view(models),
@@ -187,7 +231,9 @@ fn record(
         columns: c.columns,
         depth: a.columns,
         epilogue: epilogue as u32,
-        kind: activation as u32,
+        kind,
+        alpha,
+        beta,
     };
     plan.push(&MATMUL, params, &[a, b, extra, c], models)
 }
@@ -213,7 +259,7 @@ fn matmul(args: &mut Args) {
 impl Matmul {
     #[inline]
     fn finish(&self, sum: f32, extra: f32) -> f32 {
-        let activation = Activation::of(self.kind);
+        let activation = Activation::of(self.kind, self.alpha, self.beta);
         if self.epilogue == Epilogue::BiasAndActivation as u32 {
             activation.value(sum + extra)
         } else if self.epilogue == Epilogue::Derivative as u32 {
@@ -320,11 +366,11 @@ fn finish_row(p: &Matmul, row: &mut [f32], extra: &[f32], view: View) {
         return;
     }
     let extra = &extra[view.offset as usize..][..row.len()];
-    let activation = Activation::of(p.kind);
+    let activation = Activation::of(p.kind, p.alpha, p.beta);
     match (p.epilogue == Epilogue::Derivative as u32, activation) {
         (true, Activation::Identity) => {}
-        (true, Activation::Relu) => each(row, extra, |sum, y| sum * Activation::Relu.derivative(y)),
-        (true, other) => each(row, extra, |sum, y| sum * other.derivative(y)),
+        (true, Activation::Relu) => each(row, extra, |sum, source| sum * Activation::Relu.derivative(source)),
+        (true, other) => each(row, extra, |sum, source| sum * other.derivative(source)),
         (false, Activation::Identity) => each(row, extra, |sum, bias| sum + bias),
         (false, Activation::Relu) => each(row, extra, |sum, bias| Activation::Relu.value(sum + bias)),
         (false, other) => each(row, extra, |sum, bias| other.value(sum + bias)),

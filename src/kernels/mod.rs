@@ -19,6 +19,9 @@ use crate::compute::Kernel;
 /// Text that every shader shares.
 const VIEW: &str = include_str!("../../shaders/shared/view.wgsl");
 
+/// Text of the shaders that need a function which WGSL lacks, or grants too few digits.
+const ELEMENTARY: &str = include_str!("../../shaders/shared/elementary.wgsl");
+
 /// Text of the shaders that look for NaN.
 const NAN: &str = include_str!("../../shaders/shared/nan.wgsl");
 

@@ -1,10 +1,12 @@
 //! The cases: shapes that divide nothing, several models, and why devices may differ how far.
 
+mod activation;
 mod array;
 mod loss;
 mod optimizer;
 mod product;
 
+use activation::activation_cases;
 use array::element_cases;
 use loss::row_cases;
 use optimizer::optimizer_cases;
@@ -51,6 +53,7 @@ pub fn cases() -> Vec<Case> {
             cases.extend(element_cases(models, rows, columns));
             cases.extend(row_cases(models, rows, columns));
         }
+        cases.extend(activation_cases(models));
         // Beside whole tiles of 16, 32 and 64 there are one row and column less, and one more.
         for (rows, columns, depth) in [
             (1, 1, 1),

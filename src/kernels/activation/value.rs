@@ -1,0 +1,198 @@
+//! The values and slopes of the activations, as `shaders/shared/activation.wgsl` has them.
+
+use super::Activation;
+
+/// The constants of SELU as MLX rounds them.
+const SELU_SCALE: f32 = 1.0507;
+const SELU_ALPHA: f32 = 1.67326;
+
+/// Beyond this the smooth activations that are `z` times a share are `z`, 0 or -0 in f32; the share
+/// is taken of numbers so bounded, so that no infinity meets a 0.
+const FAR: f32 = 200.0;
+
+/// `2 √(2 / π)`, and `1 / √(2 π)`.
+const TWO_ROOTS: f32 = 1.595_769_1;
+const DENSITY: f32 = 0.398_942_3;
+
+impl Activation {
+    /// `f(z)`. NaN goes through, to be seen in the loss.
+    #[inline]
+    pub fn value(self, z: f32) -> f32 {
+        let low = z.max(-FAR);
+        match self {
+            Activation::Identity => z,
+            // Not `max`, which would turn NaN into 0 and hide it.
+            Activation::Relu => {
+                if z > 0.0 || z.is_nan() {
+                    z
+                } else {
+                    0.0
+                }
+            }
+            _ if z.is_nan() => z,
+            Activation::Sigmoid => sigmoid(z),
+            Activation::Tanh => z.tanh(),
+            Activation::Relu2 => z.max(0.0) * z.max(0.0),
+            Activation::Relu6 => z.clamp(0.0, 6.0),
+            Activation::LeakyRelu { slope } => {
+                if z >= 0.0 {
+                    z
+                } else {
+                    slope * z
+                }
+            }
+            Activation::Elu { alpha } => exponential(z, 1.0, alpha),
+            Activation::Selu => SELU_SCALE * exponential(z, 1.0, SELU_ALPHA),
+            Activation::Celu { alpha } => exponential(z, alpha, alpha),
+            Activation::Silu => low * sigmoid(z),
+            Activation::Gelu => 0.5 * low * (1.0 + erf(std::f32::consts::FRAC_1_SQRT_2 * z)),
+            Activation::GeluApprox => low * sigmoid(gelu_argument(z)),
+            Activation::GeluFast => low * sigmoid(1.702 * z),
+            Activation::Mish => {
+                let (p, q) = mish_parts(z);
+                low * (p / (p + q))
+            }
+            Activation::Softplus => softplus(z),
+            Activation::Softsign if z.abs() < 1e9 => z / (1.0 + z.abs()),
+            // The quotient is 1 or -1 in f32, and at last infinity by infinity.
+            Activation::Softsign => z.signum(),
+            Activation::Softshrink { lambda } if z.abs() > lambda => z - z.signum() * lambda,
+            Activation::HardShrink { lambda } if z.abs() > lambda => z,
+            Activation::Softshrink { .. } | Activation::HardShrink { .. } => 0.0,
+            Activation::HardSwish if z >= 3.0 => z,
+            Activation::HardSwish => z.max(-3.0) * ((z + 3.0).max(0.0) / 6.0),
+            Activation::HardTanh { min, max } => z.max(min).min(max),
+            Activation::LogSigmoid => -softplus(-z),
+            Activation::Step { threshold } => mask(z >= threshold),
+            Activation::Formula(formula) => formula.value(&[z]),
+        }
+    }
+
+    /// `f'(z)`, told from what [`Activation::slope_of`] names: `y = f(z)`, or `z`. NaN goes through.
+    #[inline]
+    pub fn derivative(self, source: f32) -> f32 {
+        let (y, z) = (source, source);
+        let near = z.clamp(-FAR, FAR);
+        match self {
+            Activation::Identity => 1.0,
+            _ if source.is_nan() => source,
+            Activation::Relu => mask(y > 0.0),
+            Activation::Sigmoid => y * (1.0 - y),
+            Activation::Tanh => 1.0 - y * y,
+            Activation::Relu6 => mask(y > 0.0 && y < 6.0),
+            Activation::LeakyRelu { slope } => {
+                if y >= 0.0 {
+                    1.0
+                } else {
+                    slope
+                }
+            }
+            Activation::Elu { .. } | Activation::Celu { .. } if y > 0.0 => 1.0,
+            Activation::Elu { alpha } => y + alpha,
+            Activation::Celu { alpha } => 1.0 + y / alpha,
+            Activation::Selu if y > 0.0 => SELU_SCALE,
+            Activation::Selu => y + SELU_SCALE * SELU_ALPHA,
+            Activation::HardTanh { min, max } => mask(y > min && y < max),
+            Activation::Relu2 => 2.0 * z.max(0.0),
+            Activation::Silu => swish_slope(near, near, 1.0),
+            Activation::Gelu => {
+                let share = 0.5 * (1.0 + erf(std::f32::consts::FRAC_1_SQRT_2 * z));
+                share + near * DENSITY * (-0.5 * near * near).exp()
+            }
+            Activation::GeluApprox => {
+                swish_slope(near, gelu_argument(near), TWO_ROOTS * (1.0 + 3.0 * 0.044715 * near * near))
+            }
+            Activation::GeluFast => swish_slope(near, 1.702 * near, 1.702),
+            Activation::Mish => {
+                // tanh(softplus(z)) is p / (p + q), and 1 - tanh² is q (2p + q) / (p + q)², without
+                // cancellation.
+                let (p, q) = mish_parts(near);
+                let bend = (q / (p + q)) * ((2.0 * p + q) / (p + q));
+                p / (p + q) + near * bend * sigmoid(near)
+            }
+            Activation::Softplus => sigmoid(z),
+            Activation::Softsign => {
+                let share = 1.0 / (1.0 + z.abs().min(1e30));
+                share * share
+            }
+            Activation::Softshrink { lambda } | Activation::HardShrink { lambda } => mask(z.abs() > lambda),
+            Activation::HardSwish if z <= -3.0 => 0.0,
+            Activation::HardSwish if z >= 3.0 => 1.0,
+            Activation::HardSwish => (2.0 * z + 3.0) / 6.0,
+            Activation::LogSigmoid => sigmoid(-z),
+            Activation::Step { .. } => 0.0,
+            Activation::Formula(formula) => formula.slope(&[z]),
+        }
+    }
+}
+
+#[inline]
+fn mask(is_open: bool) -> f32 {
+    if is_open { 1.0 } else { 0.0 }
+}
+
+/// `z` above 0, else `height (exp(z / width) - 1)`.
+#[inline]
+fn exponential(z: f32, width: f32, height: f32) -> f32 {
+    if z > 0.0 { z } else { height * (z / width).exp_m1() }
+}
+
+/// `1 / (1 + exp(-z))`, with the exponential of a negative number only: it cannot overflow.
+#[inline]
+pub(crate) fn sigmoid(z: f32) -> f32 {
+    let e = (-z.abs()).exp();
+    (if z >= 0.0 { 1.0 } else { e }) / (1.0 + e)
+}
+
+/// `log(1 + exp(z)) = max(z, 0) + log(1 + exp(-|z|))`: nothing overflows, nothing cancels.
+#[inline]
+pub(crate) fn softplus(z: f32) -> f32 {
+    z.max(0.0) + (-z.abs()).exp().ln_1p()
+}
+
+/// The slope of `z sigmoid(a)`, where `a` is a function of `z` with the slope `steepness`.
+#[inline]
+fn swish_slope(z: f32, a: f32, steepness: f32) -> f32 {
+    let share = sigmoid(a);
+    share + z * share * sigmoid(-a) * steepness
+}
+
+/// `gelu_approx` is `z (1 + tanh(a/2)) / 2 = z sigmoid(a)` with `a = 2 √(2 / π) (z + 0.044715 z³)`,
+/// which does not cancel for negative `z` as the first form does.
+#[inline]
+fn gelu_argument(z: f32) -> f32 {
+    let near = z.clamp(-FAR, FAR);
+    TWO_ROOTS * (near + 0.044715 * near * near * near)
+}
+
+/// `tanh(log(1 + exp z)) = ((1 + exp z)² - 1) / ((1 + exp z)² + 1) = p / (p + q)`, where `p` and `q`
+/// come from the exponential of a negative number.
+#[inline]
+fn mish_parts(z: f32) -> (f32, f32) {
+    let e = (-z.abs()).exp();
+    if z > 0.0 { (1.0 + 2.0 * e, 2.0 * e * e) } else { (e * (e + 2.0), 2.0) }
+}
+
+/// The error function: `z P(z²) / Q(z²)` for `|z| < 4`, beyond which it is within 1.6e-8 of 1 or -1.
+/// P and Q are those of the generic erf for f32 in Eigen 3.3 and in XLA.
+#[inline]
+pub(crate) fn erf(z: f32) -> f32 {
+    const P: [f32; 7] = [
+        -2.726_142_3e-10,
+        2.770_681_4e-8,
+        -2.101_024e-6,
+        -5.692_506_4e-5,
+        -7.349_906e-4,
+        -2.954_599_8e-3,
+        -1.609_603_3e-2,
+    ];
+    const Q: [f32; 5] = [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2];
+    // The limits, where the quotient is infinity by infinity.
+    if z.abs() >= 4.0 {
+        return z.signum();
+    }
+    let q = z * z;
+    let horner = |sum: f32, coefficient: &f32| q.mul_add(sum, *coefficient);
+    let (p, d) = (P.iter().fold(0.0, horner), Q.iter().fold(0.0, horner));
+    (z * p / d).clamp(-1.0, 1.0)
+}
