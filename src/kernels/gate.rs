@@ -1,8 +1,8 @@
 //! Activations with more than one operand: the gated linear unit, and PReLU with its learned slope.
 
-use super::activation::{self, Activation};
+use super::activation::Activation;
 use super::array::tree_sum;
-use super::{NAN, VIEW, elements};
+use super::{ELEMENTARY, NAN, VIEW, elements};
 use crate::Result;
 use crate::compute::kernel::{Args, Binding, Form, Kernel, Params, View, params};
 use crate::compute::plan::{Plan, Tensor};
@@ -16,7 +16,7 @@ pub static GLU: Kernel = Kernel {
     bindings: &[Binding::read("x"), Binding::write("y")],
     twin: glu,
     fast: None,
-    forms: &[Form::plain::<Glu>(&[include_str!("../../shaders/glu.wgsl"), VIEW, activation::TEXT, NAN])],
+    forms: &[Form::plain::<Glu>(&[include_str!("../../shaders/glu.wgsl"), VIEW, ELEMENTARY, NAN])],
 };
 
 /// Records `y = a * sigmoid(b)`, where `a` and `b` are the halves of each row of `x`: MLX's `glu`.
@@ -48,12 +48,7 @@ pub static GLU_BACKWARD: Kernel = Kernel {
     bindings: &[Binding::read("dy"), Binding::read("x"), Binding::write("dx")],
     twin: glu_backward,
     fast: None,
-    forms: &[Form::plain::<GluBackward>(&[
-        include_str!("../../shaders/glu_backward.wgsl"),
-        VIEW,
-        activation::TEXT,
-        NAN,
-    ])],
+    forms: &[Form::plain::<GluBackward>(&[include_str!("../../shaders/glu_backward.wgsl"), VIEW, ELEMENTARY, NAN])],
 };
 
 /// Records `dx = ` the gradients of both halves: `dy * sigmoid(b)` and
