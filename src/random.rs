@@ -14,6 +14,8 @@
 //!
 //! None of this is meant for cryptography.
 
+mod normal;
+
 use std::convert::Infallible;
 
 use rand::TryRng;

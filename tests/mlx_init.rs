@@ -2,6 +2,7 @@
 //!
 //! `golden/mlx_init.json` holds what MLX drew; `golden/mlx_init.py` made it and explains its form.
 
+use nngpu::nn::{FanMode, Init};
 use nngpu::random::{Key, KeySequence};
 use serde_json::Value;
 
@@ -104,6 +105,190 @@ fn uniform_numbers_equal_those_of_mlx() {
     for case in cases(&golden, "uniform") {
         let numbers = key(case).uniform(float(&case["low"]), float(&case["high"]), count(&case["n"]));
         check("numbers", case, &bits(&numbers), &case["numbers"]);
+    }
+}
+
+#[test]
+fn normal_numbers_equal_those_of_mlx() {
+    let golden = golden();
+    for case in cases(&golden, "normal") {
+        let numbers = key(case).normal(-0.3, 2.7, count(&case["n"]));
+        check("numbers", case, &bits(&numbers), &case["numbers"]);
+    }
+}
+
+fn shape(case: &Value) -> [usize; 2] {
+    [count(&case["shape"][0]), count(&case["shape"][1])]
+}
+
+#[test]
+fn initialisers_equal_those_of_mlx() {
+    let golden = golden();
+    for case in [cases(&golden, "initializers"), cases(&golden, "sparse_ties")].concat() {
+        let init: Init = case["init"].as_str().expect("text").parse().expect("an initialiser");
+        let mut sequence = KeySequence::new(case["seed"].as_u64().expect("seed"));
+        let [rows, columns] = shape(&case);
+        let numbers = init.draw(&mut sequence, rows, columns).expect("numbers");
+        check("numbers", &case, &bits(&numbers), &case["numbers"]);
+        // The same number of keys was taken.
+        let next = sequence.uniform(0.0, 1.0, 1);
+        assert_eq!(next, [float(&case["next"])], "{case}");
+    }
+}
+
+#[test]
+fn every_initialiser_has_golden_numbers() {
+    let golden = golden();
+    let names: Vec<Init> = cases(&golden, "initializers")
+        .iter()
+        .map(|case| case["init"].as_str().expect("text").parse().expect("an initialiser"))
+        .collect();
+    for init in every_initialiser() {
+        let is_there = names.iter().any(|name| std::mem::discriminant(name) == std::mem::discriminant(&init));
+        assert_eq!(is_there, !matches!(init, Init::Orthogonal { .. }), "{init}");
+    }
+}
+
+/// One of each.
+fn every_initialiser() -> [Init; 12] {
+    let mode = FanMode::FanOut;
+    let all = [
+        Init::Linear,
+        Init::Constant(0.5),
+        Init::Normal { mean: 0.5, std: 2.0 },
+        Init::TruncatedNormal { mean: 0.5, std: 2.0 },
+        Init::Uniform { low: -1.0, high: 2.0 },
+        Init::Identity,
+        Init::GlorotNormal { gain: 2.0 },
+        Init::GlorotUniform { gain: 2.0 },
+        Init::HeNormal { gain: 2.0, mode },
+        Init::HeUniform { gain: 2.0, mode },
+        Init::Sparse { sparsity: 0.5, mean: 0.5, std: 2.0 },
+        Init::Orthogonal { gain: 2.0 },
+    ];
+    // A new variant is missing here: list it above.
+    match all[0] {
+        Init::Linear | Init::Constant(_) | Init::Normal { .. } | Init::TruncatedNormal { .. } => {}
+        Init::Uniform { .. } | Init::Identity | Init::GlorotNormal { .. } | Init::GlorotUniform { .. } => {}
+        Init::HeNormal { .. } | Init::HeUniform { .. } | Init::Sparse { .. } | Init::Orthogonal { .. } => {}
+    }
+    all
+}
+
+/// The first place where an orthogonal matrix is further from MLX's than its rounding explains.
+///
+/// MLX's Q is, up to `√n g` with `g = n² u` and the unit roundoff `u = 2^-24`, that of a matrix whose
+/// columns are off by a part of at most `g` (Higham, "Accuracy and Stability of Numerical Algorithms",
+/// theorem 19.4; the constant of `g` is a small one that worst cases alone reach). That moves Q by
+/// `(1 + √2) κ` times the part of the whole matrix, `√n g` (Sun, "Perturbation bounds for the Cholesky
+/// and QR factorizations", 1991). Here everything is computed in f64.
+fn compare_orthogonal(found: &[f32], case: &Value) -> Result<(), String> {
+    let [rows, columns] = shape(case);
+    let n = rows.max(columns) as f64;
+    let condition = case["condition"].as_f64().expect("condition");
+    let relative = n.sqrt() * n * n * 0.5f64.powi(24) * (1.0 + 2.5 * condition);
+    let tolerance = case["gain"].as_f64().expect("gain") * relative;
+    let expected = words(&case["numbers"]);
+    assert_eq!(found.len(), expected.len());
+    for (i, (&found, expected)) in found.iter().zip(expected).enumerate() {
+        let expected = f32::from_bits(expected);
+        let difference = (f64::from(found) - f64::from(expected)).abs();
+        // Not a claim where the bound is larger than the numbers.
+        if !(difference <= tolerance && relative < 0.1) {
+            return Err(format!("number {i}: found {found}, expected {expected} within {tolerance}"));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn orthogonal_matrices_are_near_those_of_mlx() {
+    let golden = golden();
+    for case in cases(&golden, "orthogonal") {
+        let init = Init::Orthogonal { gain: case["gain"].as_f64().expect("gain") };
+        let mut sequence = KeySequence::new(case["seed"].as_u64().expect("seed"));
+        let [rows, columns] = shape(case);
+        let found = init.draw(&mut sequence, rows, columns).expect("numbers");
+        compare_orthogonal(&found, case).unwrap_or_else(|difference| panic!("{difference}\n{case}"));
+        // A sign or a row that is wrong is seen.
+        for i in 0..found.len() {
+            let mut wrong = found.clone();
+            wrong[i] *= -1.0;
+            let is_small = f64::from(found[i].abs()) < 0.1 * init_gain(&init);
+            assert!(is_small || compare_orthogonal(&wrong, case).is_err(), "number {i}\n{case}");
+            wrong[i] = f32::NAN;
+            assert!(compare_orthogonal(&wrong, case).is_err(), "number {i}\n{case}");
+        }
+    }
+}
+
+fn init_gain(init: &Init) -> f64 {
+    match *init {
+        Init::Orthogonal { gain } => gain,
+        _ => unreachable!("only orthogonal ones are compared"),
+    }
+}
+
+#[test]
+fn biases_are_drawn_like_mlx_draws_them() {
+    let (inputs, outputs) = (13, 5);
+    let mut sequence = KeySequence::new(42);
+    let weights = Init::Linear.draw(&mut sequence, outputs, inputs).expect("weights");
+    let biases = Init::Linear.draw_bias(&mut sequence, inputs, outputs).expect("biases");
+    // Which equal MLX's: `networks_equal_those_of_mlx`.
+    assert_eq!((weights, biases), KeySequence::new(42).linear(inputs, outputs));
+
+    let constant = Init::Constant(0.5).draw_bias(&mut sequence, inputs, outputs).expect("biases");
+    assert_eq!(constant, [0.5; 5]);
+    for init in every_initialiser() {
+        let needs_two = !matches!(
+            init,
+            Init::Linear
+                | Init::Constant(_)
+                | Init::Normal { .. }
+                | Init::TruncatedNormal { .. }
+                | Init::Uniform { .. }
+        );
+        let drawn = init.draw_bias(&mut sequence, inputs, outputs);
+        assert_eq!(drawn.is_err(), needs_two, "{init}");
+    }
+}
+
+#[test]
+fn settings_out_of_range_are_refused() {
+    let refuse = |init: Init, rows: usize, columns: usize, expected: &str| {
+        let error = init.draw(&mut KeySequence::new(0), rows, columns).expect_err(expected);
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    for (rows, columns) in [(0, 3), (3, 0), (1 << 16, 1 << 16), (usize::MAX, 2)] {
+        for init in every_initialiser() {
+            refuse(init, rows, columns, "a size of 1 or more");
+        }
+    }
+    refuse(Init::Identity, 2, 3, "as many rows as columns");
+    refuse(Init::Orthogonal { gain: 1.0 }, 1, 46341, "below 46341");
+    for wrong in [f64::NAN, f64::INFINITY, 1e39] {
+        refuse(Init::Constant(wrong), 1, 1, "a finite number");
+        refuse(Init::Normal { mean: wrong, std: 1.0 }, 1, 1, "a finite mean");
+        refuse(Init::TruncatedNormal { mean: 0.0, std: wrong }, 1, 1, "a finite mean");
+        refuse(Init::Uniform { low: -wrong, high: wrong }, 1, 1, "bounds");
+        refuse(Init::HeNormal { gain: wrong, mode: FanMode::FanIn }, 1, 1, "a gain of 0 or more");
+        refuse(Init::Sparse { sparsity: wrong, mean: 0.0, std: 1.0 }, 1, 1, "a sparsity from 0 to 1");
+        refuse(Init::Orthogonal { gain: wrong }, 1, 1, "a finite gain");
+    }
+    refuse(Init::Uniform { low: -3e38, high: 3e38 }, 1, 1, "bounds");
+    refuse(Init::Normal { mean: 0.0, std: 1e38 }, 1, 1, "32-bit numbers around");
+    refuse(Init::Normal { mean: 0.0, std: -1.0 }, 1, 1, "a standard deviation of 0 or more");
+    refuse(Init::GlorotUniform { gain: -1.0 }, 1, 1, "a gain of 0 or more");
+    assert!(Init::Linear.draw_bias(&mut KeySequence::new(0), 0, 2).is_err());
+}
+
+#[test]
+fn numbers_at_the_ends_of_the_ranges_are_finite() {
+    for text in ["normal(3e38, 5e36)", "uniform(-1.7e38, 1.7e38)", "he-normal(2.8e37)", "glorot-uniform(2.8e37)"] {
+        let init: Init = text.parse().expect(text);
+        let numbers = init.draw(&mut KeySequence::new(1), 1, 1000).expect(text);
+        assert!(numbers.iter().all(|number| number.is_finite()), "{text}");
     }
 }
 

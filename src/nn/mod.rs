@@ -1,6 +1,7 @@
 //! What a network is, and arrays to work with by hand.
 
 mod array;
+mod init;
 mod layer;
 mod mlp;
 mod network;
@@ -9,6 +10,7 @@ mod pass;
 mod weights;
 
 pub use array::Array;
+pub use init::{FanMode, Init};
 pub use layer::{Layer, layers_of, layers_text};
 pub use mlp::{Mlp, Sgd};
 pub use network::{Network, ParameterSpec, Role};
