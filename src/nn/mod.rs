@@ -13,7 +13,7 @@ pub use array::Array;
 pub use init::{FanMode, Init};
 pub use layer::{Layer, layers_of, layers_text};
 pub use mlp::{Mlp, Sgd};
-pub use network::{Network, ParameterSpec, Role};
+pub use network::{Initial, Network, ParameterSpec, Role};
 pub use parameters::Parameters;
 pub use pass::{Fusion, Noise, Pass};
 pub use weights::{read_weights, write_weights};

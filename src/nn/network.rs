@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::init::Init;
 use super::layer::{Layer, layers_of, layers_text};
 use crate::compute::{Plan, Tensor};
 use crate::kernels::activation::Activation;
@@ -58,6 +59,17 @@ pub struct ParameterSpec {
     pub role: Role,
     /// Whether training moves it.
     pub is_frozen: bool,
+}
+
+/// How the first parameters of a network are drawn. Scales begin at 1, shifts at 0, slopes as their layer says.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Initial {
+    /// The weights of linear layers. Default: [`Init::Linear`].
+    pub weight: Init,
+    /// The biases of linear layers. Default: [`Init::Linear`].
+    pub bias: Init,
+    /// The tables of embeddings. Default: normal with variance 1/size, as in MLX.
+    pub table: Option<Init>,
 }
 
 /// What a parameter is.
@@ -242,41 +254,46 @@ impl Network {
     /// First parameters, bit for bit those that MLX gives for this seed, drawn layer by layer: weights and
     /// biases of linear layers uniform in ±1/√inputs, embeddings normal with variance 1/size, scales 1.
     pub fn initial(&self, seed: u64) -> Vec<f32> {
-        let mut keys = KeySequence::new(seed);
-        let mut values = vec![0.0; self.length as usize];
-        self.fill(&self.nodes, &mut keys, &mut values);
-        values
+        self.initial_by(&Initial::default(), seed).expect("the default suits every layer")
     }
 
-    fn fill(&self, nodes: &[Node], keys: &mut KeySequence, values: &mut [f32]) {
+    /// First parameters, drawn layer by layer by the given initialisers.
+    ///
+    /// # Errors
+    ///
+    /// An initialiser with a setting outside its range, or one that a layer's shape does not suit.
+    pub fn initial_by(&self, initial: &Initial, seed: u64) -> Result<Vec<f32>> {
+        let mut values = vec![0.0; self.length as usize];
+        self.fill(&self.nodes, initial, &mut KeySequence::new(seed), &mut values)?;
+        Ok(values)
+    }
+
+    fn fill(&self, nodes: &[Node], initial: &Initial, keys: &mut KeySequence, values: &mut [f32]) -> Result<()> {
+        let spec = |part: Option<usize>| part.map(|part| &self.parameters[part]);
         for node in nodes {
-            let mut set = |part: Option<usize>, given: &dyn Fn(&ParameterSpec) -> Vec<f32>| {
-                if let Some(part) = part {
-                    let spec = &self.parameters[part];
-                    values[spec.range()].copy_from_slice(&given(spec));
-                }
-            };
-            let all = |value: f32| move |spec: &ParameterSpec| vec![value; spec.len()];
-            match &node.layer {
-                Layer::Linear { outputs, bias } => {
-                    let k = (1.0 / f64::from(node.inputs)).sqrt() as f32;
-                    let weights = keys.uniform(-k, k, *outputs as usize * node.inputs as usize);
-                    set(node.weight, &|_| weights.clone());
-                    if *bias {
-                        let biases = keys.uniform(-k, k, *outputs as usize);
-                        set(node.bias, &|_| biases.clone());
+            if let Some(spec) = spec(node.weight) {
+                let (rows, columns) = (spec.rows as usize, spec.columns as usize);
+                let drawn = match node.layer {
+                    Layer::Linear { .. } => initial.weight.draw(keys, rows, columns)?,
+                    Layer::Embedding { size, .. } => {
+                        let normal = Init::Normal { mean: 0.0, std: (1.0 / f64::from(size)).sqrt() };
+                        initial.table.unwrap_or(normal).draw(keys, rows, columns)?
                     }
-                }
-                Layer::Embedding { levels, size, .. } => {
-                    let table = keys.uniform(-1.0, 1.0, *levels as usize * *size as usize);
-                    set(node.weight, &|_| table.clone());
-                }
-                Layer::Prelu { initial, .. } => set(node.weight, &all(*initial)),
-                _ => set(node.weight, &all(1.0)),
+                    Layer::Prelu { initial, .. } => vec![initial; columns],
+                    _ => vec![1.0; columns],
+                };
+                values[spec.range()].copy_from_slice(&drawn);
             }
-            set(node.running.map(|[_, variance]| variance), &all(1.0));
-            self.fill(&node.inner, keys, values);
+            if let (Some(spec), Layer::Linear { outputs, .. }) = (spec(node.bias), &node.layer) {
+                let drawn = initial.bias.draw_bias(keys, node.inputs as usize, *outputs as usize)?;
+                values[spec.range()].copy_from_slice(&drawn);
+            }
+            if let Some([_, variance]) = node.running {
+                values[self.parameters[variance].range()].fill(1.0);
+            }
+            self.fill(&node.inner, initial, keys, values)?;
         }
+        Ok(())
     }
 
     /// Declares what holds the parameters, or their gradients, of `models` models.
