@@ -112,6 +112,24 @@ impl Mlp {
         &self.network
     }
 
+    /// Keeps parameters as they are while training, as [`Network::freeze`] tells.
+    ///
+    /// # Errors
+    ///
+    /// A pattern that matches no parameter.
+    pub fn freeze(&mut self, pattern: &str) -> Result<usize> {
+        self.network.freeze(pattern)
+    }
+
+    /// The opposite of [`Mlp::freeze`].
+    ///
+    /// # Errors
+    ///
+    /// A pattern that matches no parameter.
+    pub fn unfreeze(&mut self, pattern: &str) -> Result<usize> {
+        self.network.unfreeze(pattern)
+    }
+
     /// Where it is.
     pub fn device(&self) -> &Device {
         &self.device
