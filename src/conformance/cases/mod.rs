@@ -2,12 +2,14 @@
 
 mod activation;
 mod array;
+mod layer;
 mod loss;
 mod optimizer;
 mod product;
 
 use activation::activation_cases;
 use array::element_cases;
+use layer::{layer_cases, softmax_cases};
 use loss::row_cases;
 use optimizer::optimizer_cases;
 use product::product_cases;
@@ -52,6 +54,8 @@ pub fn cases() -> Vec<Case> {
         for (rows, columns) in [(1, 1), (1, 5), (5, 7), (13, 65), (65, 3)] {
             cases.extend(element_cases(models, rows, columns));
             cases.extend(row_cases(models, rows, columns));
+            cases.extend(layer_cases(models, rows, columns));
+            cases.extend(softmax_cases(models, rows, columns));
         }
         cases.extend(activation_cases(models));
         // Beside whole tiles of 16, 32 and 64 there are one row and column less, and one more.
@@ -75,12 +79,17 @@ pub fn cases() -> Vec<Case> {
         for length in [63, 64, 65, 67] {
             cases.extend(element_cases(models, 1, length));
             cases.extend(row_cases(models, length, 3));
+            cases.extend(layer_cases(models, 1, length));
+            cases.extend(softmax_cases(models, length, 3));
             cases.extend(product_cases(models, 1, length, 5, Values::Eighths));
             cases.extend(optimizer_cases(models, 4 * length));
         }
         // More than four workgroups of elements, of rows, and of columns.
         cases.extend(element_cases(models, 2, 259));
         cases.extend(row_cases(models, 259, 3));
+        cases.extend(layer_cases(models, 2, 259));
+        cases.extend(layer_cases(models, 259, 2));
+        cases.extend(softmax_cases(models, 259, 3));
         for length in [4, 60, 4 * 64 * 4 + 4] {
             cases.extend(optimizer_cases(models, length));
         }
