@@ -7,9 +7,18 @@ use common::{devices_and_forms, run};
 use nngpu::compute::{Plan, Tensor};
 use nngpu::data::{Classes, Dataset, Matrix, Targets};
 use nngpu::kernels::activation::{record_activate, record_activate_backward};
-use nngpu::kernels::array::{record_add_bias, record_blend, record_column_sum};
+use nngpu::kernels::array::{record_add_bias, record_blend, record_column_sum, record_copy};
+use nngpu::kernels::dropout::{record_count, record_dropout};
+use nngpu::kernels::embedding::{record_embed, record_embed_gradient};
+use nngpu::kernels::gate::{
+    record_glu, record_glu_backward, record_prelu, record_prelu_backward, record_prelu_gradient,
+};
 use nngpu::kernels::loss::record_correct;
+use nngpu::kernels::normalise::{
+    record_moments, record_normalise, record_normalise_backward, record_normalise_gradient,
+};
 use nngpu::kernels::optimizer::{OptimizerState, record_update};
+use nngpu::kernels::softmax::{SoftmaxKind, record_softmax_backward, record_softmax_of};
 use nngpu::train::{Metric, evaluate, predict};
 use nngpu::{Activation, Array, Device, Loss, Mlp, Optimizer};
 
@@ -254,5 +263,207 @@ fn evaluation_of_classes() {
         assert_eq!(evaluation.metric, Metric::Accuracy(2.0 / 3.0), "{name}");
         let probabilities = predict(&mlp, &features, Loss::CrossEntropy).expect("predicts");
         check(name, probabilities.values(), &[0.25, 0.75, 0.75, 0.25, 0.25, 0.75], FUNCTION);
+    }
+}
+
+/// A root, a quotient and two products are worth less than 20 units in the last place.
+const ROOT: f32 = 20.0 * f32::EPSILON;
+
+#[test]
+fn normalisation_of_rows() {
+    for (name, device) in devices_and_forms() {
+        let mut plan = Plan::new();
+        let [x, dy, y, dx] = ["x", "dy", "y", "dx"].map(|label| plan.tensor(label, 1, 2, 2));
+        let [weight, bias] = ["weight", "bias"].map(|label| plan.tensor(label, 1, 1, 2));
+        let (stats, gradients) = (plan.tensor("stats", 1, 2, 2), plan.tensor("gradients", 1, 1, 4));
+        let (mean, variance) = (stats.columns(0, 1), stats.columns(1, 1));
+        record_moments(&mut plan, true, x, stats).expect("shapes");
+        record_normalise(&mut plan, 3.0, x, mean, variance, Some(weight), Some(bias), y).expect("shapes");
+        record_normalise_backward(&mut plan, true, 3.0, dy, x, stats, Some(weight), dx).expect("shapes");
+        let (dweight, dbias) = (Some(gradients.part(0, 1, 2)), Some(gradients.part(2, 1, 2)));
+        record_normalise_gradient(&mut plan, 3.0, dy, x, mean, variance, dweight, dbias).expect("shapes");
+        // The second row is the first one moved by 100, which changes its mean alone.
+        let inputs: [(Tensor, &[f32]); 4] = [
+            (x, &[1.0, 3.0, 101.0, 103.0]),
+            (dy, &[1.0, 2.0, 10.0, 20.0]),
+            (weight, &[2.0, 4.0]),
+            (bias, &[10.0, 20.0]),
+        ];
+        let found = |tensor| run(&device, &plan, &inputs, tensor);
+        check(&format!("{name}, moments"), &found(stats), &[2.0, 1.0, 102.0, 1.0], 0.0);
+        // Normals of -1/2 and 1/2: differences of 1 over the root of 1 + 3.
+        check(&format!("{name}, y"), &found(y), &[9.0, 22.0, 9.0, 22.0], ROOT);
+        // g = (2, 8), its mean is 5; g n = (-1, 4), its mean is 3/2;
+        // dx = 1/2 (2 - 5 + 3/4), 1/2 (8 - 5 - 3/4).
+        check(&format!("{name}, dx"), &found(dx), &[-1.125, 1.125, -11.25, 11.25], ROOT);
+        // -1/2 (1 + 10), 1/2 (2 + 20); 1 + 10, 2 + 20.
+        check(&format!("{name}, gradients"), &found(gradients), &[-5.5, 11.0, 11.0, 22.0], ROOT);
+    }
+}
+
+#[test]
+fn normalisation_of_columns_and_without_centring() {
+    for (name, device) in devices_and_forms() {
+        let mut plan = Plan::new();
+        let [x, y] = ["x", "y"].map(|label| plan.tensor(label, 1, 2, 3));
+        let stats = plan.tensor("stats", 1, 3, 2);
+        record_moments(&mut plan, true, x.transposed(), stats).expect("shapes");
+        let [mean, variance] = [0, 1].map(|c| stats.columns(c, 1).transposed());
+        record_normalise(&mut plan, 3.0, x, mean, variance, None, None, y).expect("shapes");
+        let inputs: [(Tensor, &[f32]); 1] = [(x, &[1.0, 7.0, 5.0, 3.0, 7.0, -5.0])];
+        let found = |tensor| run(&device, &plan, &inputs, tensor);
+        check(&format!("{name}, moments"), &found(stats), &[2.0, 1.0, 7.0, 0.0, 0.0, 25.0], 0.0);
+        let far = 5.0 / 28.0f32.sqrt();
+        check(&format!("{name}, y"), &found(y), &[-0.5, 0.0, far, 0.5, 0.0, -far], ROOT);
+
+        // 3 and 4: the mean of squares is 12.5, the root of twice that 5.
+        let mut plan = Plan::new();
+        let [x, dy, y, dx] = ["x", "dy", "y", "dx"].map(|label| plan.tensor(label, 1, 1, 2));
+        let stats = plan.tensor("stats", 1, 1, 2);
+        record_moments(&mut plan, false, x, stats).expect("shapes");
+        let (mean, variance) = (stats.columns(0, 1), stats.columns(1, 1));
+        record_normalise(&mut plan, 12.5, x, mean, variance, None, None, y).expect("shapes");
+        record_normalise_backward(&mut plan, false, 12.5, dy, x, stats, None, dx).expect("shapes");
+        let inputs: [(Tensor, &[f32]); 2] = [(x, &[3.0, 4.0]), (dy, &[1.0, 2.0])];
+        let found = |tensor| run(&device, &plan, &inputs, tensor);
+        check(&format!("{name}, mean square"), &found(stats), &[0.0, 12.5], 0.0);
+        check(&format!("{name}, y"), &found(y), &[0.6, 0.8], ROOT);
+        // dy n = (0.6, 1.6), its mean is 1.1: (1 - 0.66) / 5, (2 - 0.88) / 5.
+        check(&format!("{name}, dx"), &found(dx), &[0.068, 0.224], 2.0 * ROOT);
+    }
+}
+
+#[test]
+fn a_variance_keeps_its_digits_beside_a_large_mean() {
+    for (name, device) in devices_and_forms() {
+        let mut plan = Plan::new();
+        let (x, stats) = (plan.tensor("x", 1, 1, 4), plan.tensor("stats", 1, 1, 2));
+        record_moments(&mut plan, true, x, stats).expect("shapes");
+        // The mean of squares less the square of the mean would be 0, or worse, in 24 bits.
+        let found = run(&device, &plan, &[(x, &[8191.0, 8193.0, 8191.0, 8193.0])], stats);
+        check(name, &found, &[8192.0, 1.0], 0.0);
+    }
+}
+
+#[test]
+fn dropout_and_its_step() {
+    // The first published answer of Threefry-2x32: key and counter of zeros give 0x6b200159.
+    const WORD: u32 = 0x6b20_0159;
+    for (name, device) in devices_and_forms() {
+        // At the threshold an element is kept, below it is dropped. Each model has its own.
+        let mut plan = Plan::new();
+        let [x, y] = ["x", "y"].map(|label| plan.tensor(label, 2, 1, 1));
+        let (noise, step) = (plan.integers("noise", 2, 1, 4), plan.integers("step", 1, 1, 1));
+        record_dropout(&mut plan, x, noise, step, y).expect("shapes");
+        record_count(&mut plan, step, 5).expect("a counter");
+        let program = device.compile(&plan, &[]).expect("compiles");
+        let four = 4.0f32.to_bits();
+        device.write(&program.buffer(x.buffer), 0, &[1.5f32, 1.5]).expect("written");
+        let words = [0, 0, WORD, four, 0, 0, WORD + 1, four];
+        device.write(&program.buffer(noise.buffer), 0, &words).expect("written");
+        device.write(&program.buffer(step.buffer), 0, &[0u32]).expect("written");
+        device.run(&program, 1).expect("runs");
+        check(name, &device.read(&program.buffer(y.buffer)).expect("readable"), &[6.0, 0.0], 0.0);
+        let counted: Vec<u32> = device.read(&program.buffer(step.buffer)).expect("readable");
+        assert_eq!(counted, [5], "{name}");
+        device.write(&program.buffer(step.buffer), 0, &[u32::MAX]).expect("written");
+        device.run(&program, 1).expect("runs");
+        let counted: Vec<u32> = device.read(&program.buffer(step.buffer)).expect("readable");
+        assert_eq!(counted, [4], "{name}: after the last step comes the first");
+    }
+}
+
+#[test]
+fn embeddings_and_columns_of_wider_rows() {
+    for (name, device) in devices_and_forms() {
+        let mut plan = Plan::new();
+        let (x, table) = (plan.tensor("x", 1, 4, 3), plan.tensor("table", 1, 3, 2));
+        let (y, dtable) = (plan.tensor("y", 1, 4, 4), plan.tensor("dtable", 1, 3, 2));
+        // Columns 1 and 2 of y are the table's, columns 0 and 3 those of x beside the codes.
+        record_embed(&mut plan, x.columns(1, 1), table, y.columns(1, 2)).expect("shapes");
+        record_copy(&mut plan, x.columns(0, 1), y.columns(0, 1)).expect("shapes");
+        record_copy(&mut plan, x.columns(2, 1), y.columns(3, 1)).expect("shapes");
+        record_embed_gradient(&mut plan, x.columns(1, 1), y.columns(1, 2), dtable).expect("shapes");
+        let x_values = [1.0, 0.0, 2.0, 3.0, 2.0, 4.0, 5.0, f32::NAN, 6.0, 7.0, 9.0, 8.0];
+        let inputs: [(Tensor, &[f32]); 2] = [(x, &x_values), (table, &[10.0, 20.0, 30.0, 40.0, 50.0, 60.0])];
+        // Level 0; level 2; NaN is level 0; beyond the last is the last.
+        let expected = [1.0, 10.0, 20.0, 2.0, 3.0, 50.0, 60.0, 4.0, 5.0, 10.0, 20.0, 6.0, 7.0, 50.0, 60.0, 8.0];
+        check(&format!("{name}, y"), &run(&device, &plan, &inputs, y), &expected, 0.0);
+        // Nobody has level 1.
+        let expected = [20.0, 40.0, 0.0, 0.0, 100.0, 120.0];
+        check(&format!("{name}, dtable"), &run(&device, &plan, &inputs, dtable), &expected, 0.0);
+
+        // To the nearest, ties to even.
+        let mut plan = Plan::new();
+        let codes = [0.4, 0.5, 0.6, 1.5, 2.4, -3.0, f32::INFINITY, f32::NEG_INFINITY];
+        let (tcodes, table, y) =
+            (plan.tensor("codes", 1, 8, 1), plan.tensor("table", 1, 3, 1), plan.tensor("y", 1, 8, 1));
+        record_embed(&mut plan, tcodes, table, y).expect("shapes");
+        let found = run(&device, &plan, &[(tcodes, &codes), (table, &[0.0, 1.0, 2.0])], y);
+        check(&format!("{name}, codes"), &found, &[0.0, 0.0, 1.0, 2.0, 2.0, 0.0, 2.0, 0.0], 0.0);
+    }
+}
+
+#[test]
+fn gates() {
+    let ln = |x: f32| f64::from(x).ln() as f32;
+    for (name, device) in devices_and_forms() {
+        let mut plan = Plan::new();
+        let [x, dx] = ["x", "dx"].map(|label| plan.tensor(label, 1, 1, 6));
+        let [y, dy] = ["y", "dy"].map(|label| plan.tensor(label, 1, 1, 3));
+        record_glu(&mut plan, x, y).expect("shapes");
+        record_glu_backward(&mut plan, dy, x, dx).expect("shapes");
+        // The gates let 3/4, 1/2 and all through.
+        let inputs: [(Tensor, &[f32]); 2] = [(x, &[8.0, 6.0, 5.0, ln(3.0), 0.0, 200.0]), (dy, &[1.0, 2.0, 3.0])];
+        check(&format!("{name}, y"), &run(&device, &plan, &inputs, y), &[6.0, 3.0, 5.0], FUNCTION);
+        // 8 (3/4) (1/4), 2 * 6 (1/2) (1/2), and nothing where the gate is open.
+        let expected = [0.75, 1.0, 3.0, 1.5, 3.0, 0.0];
+        check(&format!("{name}, dx"), &run(&device, &plan, &inputs, dx), &expected, 2.0 * FUNCTION);
+
+        let mut plan = Plan::new();
+        let [z, y, dy, dz] = ["z", "y", "dy", "dz"].map(|label| plan.tensor(label, 1, 3, 2));
+        let [slope, dslope] = ["slope", "dslope"].map(|label| plan.tensor(label, 1, 1, 2));
+        record_prelu(&mut plan, z, slope, y).expect("shapes");
+        record_prelu_backward(&mut plan, dy, z, slope, dz).expect("shapes");
+        record_prelu_gradient(&mut plan, dy, z, dslope).expect("shapes");
+        let inputs: [(Tensor, &[f32]); 3] =
+            [(z, &[1.0, -1.0, -2.0, 4.0, -4.0, 0.0]), (dy, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), (slope, &[0.25, 0.5])];
+        check(&format!("{name}, prelu"), &run(&device, &plan, &inputs, y), &[1.0, -0.5, -0.5, 4.0, -1.0, 0.0], 0.0);
+        // At 0 the slope of the left counts.
+        check(&format!("{name}, dz"), &run(&device, &plan, &inputs, dz), &[1.0, 1.0, 0.75, 4.0, 1.25, 3.0], 0.0);
+        // 3 (-2) + 5 (-4), 2 (-1).
+        check(&format!("{name}, dslope"), &run(&device, &plan, &inputs, dslope), &[-26.0, -2.0], 0.0);
+    }
+}
+
+#[test]
+fn the_relatives_of_softmax() {
+    let ln = |x: f32| f64::from(x).ln() as f32;
+    for (name, device) in devices_and_forms() {
+        for (kind, expected) in [
+            (SoftmaxKind::Softmax, [0.25, 0.75, 0.0, 1.0]),
+            (SoftmaxKind::Softmin, [0.75, 0.25, 1.0, 0.0]),
+            (SoftmaxKind::LogSoftmax, [ln(0.25), ln(0.75), -1e20, 0.0]),
+        ] {
+            let mut plan = Plan::new();
+            let [x, y] = ["x", "y"].map(|label| plan.tensor(label, 1, 2, 2));
+            record_softmax_of(&mut plan, kind, x, y).expect("shapes");
+            let found = run(&device, &plan, &[(x, &[0.0, ln(3.0), -1e20, 0.0])], y);
+            check(&format!("{name}, {kind:?}"), &found, &expected, FUNCTION);
+        }
+        // Shares of 1/4 and 3/4, gradients of 1 and 5: their mean by share is 4.
+        for (kind, y_values, expected) in [
+            (SoftmaxKind::Softmax, [0.25, 0.75], [-0.75, 0.75]),
+            (SoftmaxKind::Softmin, [0.25, 0.75], [0.75, -0.75]),
+            // 1 - 6/4, 5 - 18/4.
+            (SoftmaxKind::LogSoftmax, [ln(0.25), ln(0.75)], [-0.5, 0.5]),
+        ] {
+            let mut plan = Plan::new();
+            let [dy, y, dx] = ["dy", "y", "dx"].map(|label| plan.tensor(label, 1, 1, 2));
+            record_softmax_backward(&mut plan, kind, dy, y, dx).expect("shapes");
+            let found = run(&device, &plan, &[(dy, &[1.0, 5.0]), (y, &y_values)], dx);
+            // What is left of 5 - 4.5 has a ninth of the digits.
+            check(&format!("{name}, {kind:?}'s gradient"), &found, &expected, 10.0 * FUNCTION);
+        }
     }
 }

@@ -5,10 +5,16 @@ mod common;
 use common::differences::{FUNCTION, UNIT, beside_kinks, check, differences, source, uniform, value, wide};
 use common::targets::{Targets, loss_and_gradient};
 use common::{devices_and_forms, run};
-use nngpu::compute::Plan;
+use nngpu::compute::{Plan, Tensor};
 use nngpu::kernels::activation::record_activate_backward;
 use nngpu::kernels::array::record_column_sum;
+use nngpu::kernels::dropout::{dropout_noise, record_dropout};
+use nngpu::kernels::embedding::record_embed_gradient;
+use nngpu::kernels::gate::{record_glu_backward, record_prelu_backward, record_prelu_gradient};
 use nngpu::kernels::matmul::{record_dense_backward, record_dense_gradient};
+use nngpu::kernels::normalise::{record_moments, record_normalise_backward, record_normalise_gradient};
+use nngpu::kernels::softmax::{SoftmaxKind, record_softmax_backward};
+use nngpu::random::{Key, threefry2x32};
 use nngpu::{Activation, SlopeOf};
 
 /// Sizes that differ and divide nothing; the second has a tile and one more.
@@ -163,4 +169,273 @@ fn a_wrong_gradient_is_seen() {
     assert!(is_refused(&[1.0, f32::NAN], &[1.0, 2.0], 1e-6));
     assert!(is_refused(&[1.0], &[1.0, 2.0], 1e-6));
     assert!(is_refused(&[1.0, 2.0], &[1.0, 2.0], 1.0), "a tolerance that swallows all");
+}
+
+/// How lanes of a normalisation lie in a `[rows, columns]` array: rows for LayerNorm, columns for BatchNorm.
+#[derive(Clone, Copy, Debug)]
+struct Lanes {
+    lanes: usize,
+    count: usize,
+    are_columns: bool,
+    is_centred: bool,
+}
+
+/// Of the layers: MLX's default is 1e-5; a larger one shows where it is left out.
+const VARIANCE_FLOOR: f32 = 1e-2;
+
+impl Lanes {
+    fn shape(&self) -> [u32; 2] {
+        let [rows, columns] = if self.are_columns { [self.count, self.lanes] } else { [self.lanes, self.count] };
+        [rows as u32, columns as u32]
+    }
+
+    fn place(&self, lane: usize, c: usize) -> usize {
+        if self.are_columns { c * self.lanes + lane } else { lane * self.count + c }
+    }
+
+    /// `x` with each lane normalised, and `1 / sqrt(variance + epsilon)` of each lane.
+    fn normals(&self, x: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let (mut normals, mut scales) = (vec![0.0; x.len()], Vec::new());
+        let n = self.count as f64;
+        for lane in 0..self.lanes {
+            let values: Vec<f64> = (0..self.count).map(|c| x[self.place(lane, c)]).collect();
+            let mean = if self.is_centred { values.iter().sum::<f64>() / n } else { 0.0 };
+            let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+            scales.push(1.0 / (variance + f64::from(VARIANCE_FLOOR)).sqrt());
+            for (c, value) in values.iter().enumerate() {
+                normals[self.place(lane, c)] = (value - mean) * scales[lane];
+            }
+        }
+        (normals, scales)
+    }
+}
+
+#[test]
+fn back_through_a_normalisation_are_the_gradients_of_its_operands() {
+    for (name, device) in devices_and_forms() {
+        for (seed, [lanes, count, _]) in (20..).step_by(10).zip(SIZES) {
+            for (are_columns, is_centred) in [(false, true), (true, true), (false, false)] {
+                let lanes = Lanes { lanes: lanes as usize, count: count as usize, are_columns, is_centred };
+                let what = format!("{name}, {lanes:?}");
+                let [rows, columns] = lanes.shape();
+                let size = (rows * columns) as usize;
+                let x = uniform(seed, size, 2.0);
+                let dy = uniform(seed + 1, size, 1.0);
+                let weight = uniform(seed + 2, columns as usize, 1.0);
+                // x, then the weight, then the bias, whose value changes nothing.
+                let operands = wide(&[&x[..], &weight, &vec![0.0; columns as usize]].concat());
+                let sum = |operands: &[f64]| -> f64 {
+                    let (x, parameters) = operands.split_at(size);
+                    let (weight, bias) = parameters.split_at(columns as usize);
+                    let y = lanes.normals(x).0.into_iter().enumerate();
+                    let y = y.map(|(i, n)| n * weight[i % columns as usize] + bias[i % columns as usize]);
+                    y.zip(&dy).map(|(y, &dy)| y * f64::from(dy)).sum()
+                };
+                let expected = differences(&operands, sum);
+
+                let mut plan = Plan::new();
+                let [tx, tdy, tdx] = ["x", "dy", "dx"].map(|label| plan.tensor(label, 1, rows, columns));
+                let tweight = plan.tensor("weight", 1, 1, columns);
+                let tstats = plan.tensor("stats", 1, lanes.lanes as u32, 2);
+                let whole = plan.tensor("gradients", 1, 1, 2 * columns);
+                let (dweight, dbias) = (whole.part(0, 1, columns), whole.part(columns, 1, columns));
+                let turned = |tensor: Tensor| if are_columns { tensor.transposed() } else { tensor };
+                let (mean, variance) = (turned(tstats.columns(0, 1)), turned(tstats.columns(1, 1)));
+                record_moments(&mut plan, is_centred, turned(tx), tstats).expect("shapes");
+                let [ldy, lx, lweight, ldx] = [tdy, tx, tweight, tdx].map(turned);
+                record_normalise_backward(&mut plan, is_centred, VARIANCE_FLOOR, ldy, lx, tstats, Some(lweight), ldx)
+                    .expect("shapes");
+                record_normalise_gradient(
+                    &mut plan,
+                    VARIANCE_FLOOR,
+                    tdy,
+                    tx,
+                    mean,
+                    variance,
+                    Some(dweight),
+                    Some(dbias),
+                )
+                .expect("shapes");
+                let inputs: [(Tensor, &[f32]); 3] = [(tx, &x), (tdy, &dy), (tweight, &weight)];
+                let found = [run(&device, &plan, &inputs, tdx), run(&device, &plan, &inputs, whole)].concat();
+
+                // With n values of at most 2 and gradients of at most 1: the mean is off by n + 1
+                // roundings of 2, and the scale by n + 30 roundings of itself (a sum, a root of 4.5 and
+                // a quotient of 2.5 units of 2 roundings). A normal is at most sqrt(n).
+                let n = f64::from(count);
+                let scale = lanes.normals(&wide(&x)).1.into_iter().fold(0.0f64, f64::max);
+                let normal = n.sqrt();
+                let off = (n + 3.0) * 2.0 * scale + (n + 30.0) * normal;
+                // dx: the mean of the products is at most 1, and enters times a normal.
+                let slope = off + (n + 3.0) * normal;
+                let inner = (n + 4.0) + normal * slope + off + 3.0 * (2.0 + normal);
+                let dx = scale * (inner + (n + 30.0) * (2.0 + normal)) * UNIT + 1e-7;
+                let terms = f64::from(rows);
+                let dweight = (terms * (off + 2.0 * normal) + terms * terms * normal) * UNIT + 1e-7;
+                let dbias = terms * terms * UNIT + 1e-9;
+                let [of_x, of_weight, of_bias] = [(dx, size), (dweight, columns as usize), (dbias, columns as usize)]
+                    .map(|(tolerance, count)| vec![tolerance; count]);
+                let tolerances = [of_x, of_weight, of_bias].concat();
+                for range in [0..size, size..size + columns as usize, size + columns as usize..found.len()] {
+                    check(&what, &found[range.clone()], &expected[range.clone()], &tolerances[range]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn softmax_s_backward_is_told_from_its_output() {
+    for (name, device) in devices_and_forms() {
+        for kind in SoftmaxKind::ALL {
+            for [rows, columns, _] in SIZES {
+                let size = (rows * columns) as usize;
+                let softmax = |x: &[f64]| -> Vec<f64> {
+                    let of_row = |x: &[f64]| -> Vec<f64> {
+                        let sign = if kind == SoftmaxKind::Softmin { -1.0 } else { 1.0 };
+                        let total: f64 = x.iter().map(|x| (sign * x).exp()).sum();
+                        let is_log = kind == SoftmaxKind::LogSoftmax;
+                        x.iter().map(|x| if is_log { x - total.ln() } else { (sign * x).exp() / total }).collect()
+                    };
+                    x.chunks(columns as usize).flat_map(of_row).collect()
+                };
+                let (x, dy) = (wide(&uniform(60, size, 3.0)), uniform(61, size, 1.0));
+                let y: Vec<f32> = softmax(&x).into_iter().map(|y| y as f32).collect();
+                let sum = |x: &[f64]| softmax(x).iter().zip(&dy).map(|(y, &dy)| y * f64::from(dy)).sum();
+                let expected = differences(&x, sum);
+
+                let mut plan = Plan::new();
+                let [tdy, ty, tdx] = ["dy", "y", "dx"].map(|label| plan.tensor(label, 1, rows, columns));
+                record_softmax_backward(&mut plan, kind, tdy, ty, tdx).expect("shapes");
+                let found = run(&device, &plan, &[(tdy, &dy), (ty, &y)], tdx);
+                let n = f64::from(columns);
+                // Shares of a sum of at most 1, whose n terms are rounded; or a sum of at most n, rounded
+                // n times, and an exponential of at most 1 of an output that is rounded below 16.
+                let is_log = kind == SoftmaxKind::LogSoftmax;
+                let roundings = if is_log { n * n + n * (FUNCTION + 16.0) } else { 2.0 * (n + 10.0) };
+                check(&format!("{name}, {kind:?}"), &found, &expected, &vec![roundings * UNIT + 1e-9; size]);
+            }
+        }
+    }
+}
+
+#[test]
+fn back_through_a_gate_are_the_gradients_of_both_halves() {
+    for (name, device) in devices_and_forms() {
+        for [rows, columns, _] in SIZES {
+            let width = columns as usize;
+            let size = rows as usize * width;
+            let (x, dy) = (uniform(62, 2 * size, 3.0), uniform(63, size, 1.0));
+            let sum = |x: &[f64]| -> f64 {
+                let rows = x.chunks(2 * width).zip(dy.chunks(width));
+                rows.map(|(x, dy)| {
+                    let (a, b) = x.split_at(width);
+                    let gated = a.iter().zip(b).map(|(a, &b)| a * value(Activation::Sigmoid, b));
+                    gated.zip(dy).map(|(y, &dy)| y * f64::from(dy)).sum::<f64>()
+                })
+                .sum()
+            };
+            let expected = differences(&wide(&x), sum);
+
+            let mut plan = Plan::new();
+            let tdy = plan.tensor("dy", 1, rows, columns);
+            let [tx, tdx] = ["x", "dx"].map(|label| plan.tensor(label, 1, rows, 2 * columns));
+            record_glu_backward(&mut plan, tdy, tx, tdx).expect("shapes");
+            let found = run(&device, &plan, &[(tdy, &dy), (tx, &x)], tdx);
+            // A sigmoid of at most 1; or two whose product is at most 1/4, times a value of at most 3.
+            check(name, &found, &expected, &vec![(2.0 * FUNCTION + 3.0) * UNIT + 1e-9; 2 * size]);
+        }
+    }
+}
+
+#[test]
+fn back_through_prelu_are_the_gradients_of_its_input_and_slopes() {
+    for (name, device) in devices_and_forms() {
+        for [rows, columns, _] in SIZES {
+            for slopes in [columns, 1] {
+                let size = (rows * columns) as usize;
+                let z = away_from_zero(uniform(64, size, 1.0));
+                let (dy, slope) = (uniform(65, size, 1.0), uniform(66, slopes as usize, 1.0));
+                let sum = |operands: &[f64]| -> f64 {
+                    let (z, slope) = operands.split_at(size);
+                    let y = z.iter().enumerate().map(|(i, z)| z.max(0.0) + slope[i % slopes as usize] * z.min(0.0));
+                    y.zip(&dy).map(|(y, &dy)| y * f64::from(dy)).sum()
+                };
+                let expected = differences(&wide(&[&z[..], &slope].concat()), sum);
+
+                let mut plan = Plan::new();
+                let [tdy, tz, tdz] = ["dy", "z", "dz"].map(|label| plan.tensor(label, 1, rows, columns));
+                let [tslope, tdslope] = ["slope", "dslope"].map(|label| plan.tensor(label, 1, 1, slopes));
+                record_prelu_backward(&mut plan, tdy, tz, tslope, tdz).expect("shapes");
+                let lanes = |tensor: Tensor| if slopes == 1 { tensor.part(0, rows * columns, 1) } else { tensor };
+                record_prelu_gradient(&mut plan, lanes(tdy), lanes(tz), tdslope).expect("shapes");
+                let inputs: [(Tensor, &[f32]); 3] = [(tdy, &dy), (tz, &z), (tslope, &slope)];
+                let what = format!("{name}, {slopes} slopes");
+                // One product.
+                let found = run(&device, &plan, &inputs, tdz);
+                check(&what, &found, &expected[..size], &vec![2.0 * UNIT + 1e-9; size]);
+                // A sum of n products of at most 1, in a tree: n roundings of at most n bound it.
+                let n = (size / slopes as usize) as f64;
+                let depth = 8.0 + n / 64.0;
+                let found = run(&device, &plan, &inputs, tdslope);
+                check(&what, &found, &expected[size..], &vec![n * depth * UNIT + 1e-9; slopes as usize]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_table_s_gradient_gathers_the_rows_of_each_level() {
+    for (name, device) in devices_and_forms() {
+        for [levels, columns, _] in SIZES {
+            let rows = 11;
+            let codes: Vec<f32> = (0..rows).map(|row| ((row * row + 1) % levels) as f32).collect();
+            let dy = uniform(67, (rows * columns) as usize, 1.0);
+            let sum = |table: &[f64]| -> f64 {
+                let element =
+                    |i: usize| table[codes[i / columns as usize] as usize * columns as usize + i % columns as usize];
+                dy.iter().enumerate().map(|(i, &dy)| element(i) * f64::from(dy)).sum()
+            };
+            let expected = differences(&wide(&uniform(68, (levels * columns) as usize, 1.0)), sum);
+
+            let mut plan = Plan::new();
+            let (tcodes, tdy) = (plan.tensor("codes", 1, rows, 1), plan.tensor("dy", 1, rows, columns));
+            let dtable = plan.tensor("dtable", 1, levels, columns);
+            record_embed_gradient(&mut plan, tcodes, tdy, dtable).expect("shapes");
+            let found = run(&device, &plan, &[(tcodes, &codes), (tdy, &dy)], dtable);
+            let n = f64::from(rows);
+            check(name, &found, &expected, &vec![n * n * UNIT + 1e-9; expected.len()]);
+        }
+    }
+}
+
+#[test]
+fn back_through_a_mask_is_the_mask() {
+    let (key, step) = (Key::new(69), 3u32);
+    let noise = dropout_noise(0.25, key).expect("a rate below 1");
+    for (name, device) in devices_and_forms() {
+        for [rows, columns, _] in SIZES {
+            let size = (rows * columns) as usize;
+            let dy = uniform(70, size, 1.0);
+            let sum = |x: &[f64]| -> f64 {
+                let is_kept = |i: usize| threefry2x32(key.words(), [i as u32, step])[0] >= 1 << 30;
+                let y = x.iter().enumerate().map(|(i, x)| if is_kept(i) { x / 0.75 } else { 0.0 });
+                y.zip(&dy).map(|(y, &dy)| y * f64::from(dy)).sum()
+            };
+            let expected = differences(&wide(&uniform(71, size, 1.0)), sum);
+
+            let mut plan = Plan::new();
+            let [tdy, tdx] = ["dy", "dx"].map(|label| plan.tensor(label, 1, rows, columns));
+            let (tnoise, tstep) = (plan.integers("noise", 1, 1, 4), plan.integers("step", 1, 1, 1));
+            record_dropout(&mut plan, tdy, tnoise, tstep, tdx).expect("shapes");
+            let program = device.compile(&plan, &[]).expect("compiles");
+            device.write(&program.buffer(tdy.buffer), 0, &dy).expect("written");
+            device.write(&program.buffer(tnoise.buffer), 0, &noise).expect("written");
+            device.write(&program.buffer(tstep.buffer), 0, &[step]).expect("written");
+            device.run(&program, 1).expect("runs");
+            let found: Vec<f32> = device.read(&program.buffer(tdx.buffer)).expect("readable");
+            // The scale is rounded, and its product with a gradient, both at most 4/3.
+            check(name, &found, &expected, &vec![3.0 * UNIT + 1e-9; size]);
+        }
+    }
 }

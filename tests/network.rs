@@ -48,7 +48,10 @@ fn a_text_gives_its_layers() {
 #[test]
 fn texts_that_are_no_layers_are_refused() {
     for (text, expected) in [
-        ("64 relu)", "layers: found `)` at column 8 of `64 relu)`, expected as many closing parentheses as opening ones"),
+        (
+            "64 relu)",
+            "layers: found `)` at column 8 of `64 relu)`, expected as many closing parentheses as opening ones",
+        ),
         ("residual(64", "layers: found `residual(64` with 1 left open, expected as many closing"),
         ("dropout(1)", "layers: found `dropout(1)` with rate 1, expected a number from 0 to below 1"),
         ("dropout(NaN)", "layers: found `dropout(NaN)` with rate NaN, expected a number from 0 to below 1"),
@@ -174,7 +177,9 @@ fn what_is_frozen_stays() {
     assert_eq!(mlp.freeze("*.bias").expect("three"), 3);
     assert_eq!(mlp.unfreeze("layers.2.bias").expect("one"), 1);
     let error = mlp.freeze("layers.7.*").expect_err("no such layer").to_string();
-    assert!(error.starts_with("parameters to freeze: found `layers.7.*`, expected a pattern of one of layers.0.weight,"));
+    assert!(
+        error.starts_with("parameters to freeze: found `layers.7.*`, expected a pattern of one of layers.0.weight,")
+    );
     let before = mlp.values().expect("values");
     let (_, gradients) = mlp.value_and_grad(&x, &y, Loss::Mse).expect("gradients");
     Sgd::new(0.1).expect("a step").update(&mut mlp, &gradients).expect("moves");

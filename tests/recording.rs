@@ -4,10 +4,16 @@ use nngpu::Result;
 use nngpu::compute::Plan;
 use nngpu::kernels::array::{record_blend, record_sum};
 use nngpu::kernels::batch::record_gather;
+use nngpu::kernels::dropout::record_dropout;
+use nngpu::kernels::embedding::{record_embed, record_embed_gradient};
+use nngpu::kernels::gate::{record_glu, record_prelu, record_prelu_gradient};
 use nngpu::kernels::loss::record_correct;
 use nngpu::kernels::matmul::{record_dense_gradient, record_matmul};
+use nngpu::kernels::normalise::{
+    record_moments, record_normalise, record_normalise_backward, record_normalise_gradient,
+};
 use nngpu::kernels::optimizer::{OptimizerState, record_update};
-use nngpu::kernels::softmax::record_softmax;
+use nngpu::kernels::softmax::{SoftmaxKind, record_softmax, record_softmax_backward};
 use nngpu::{Loss, Optimizer};
 
 #[track_caller]
@@ -203,4 +209,114 @@ fn a_product_without_depth_and_a_tensor_of_another_plan_are_refused() {
     let (a, b) = (other.tensor("a", 1, 2, 2), other.tensor("b", 1, 2, 2));
     let message = record_matmul(&mut other, a, b, c).expect_err("another plan").to_string();
     assert!(message.contains("expected"), "{message}");
+}
+
+#[test]
+fn a_normalisation_of_other_shapes_is_refused() {
+    let mut plan = Plan::new();
+    let (x, y, stats) = (plan.tensor("x", 1, 4, 3), plan.tensor("y", 1, 4, 3), plan.tensor("stats", 1, 4, 2));
+    let none = plan.tensor("none", 1, 4, 0);
+    assert_eq!(message(record_moments(&mut plan, true, none, stats)), "moments: found x of [4, 0], expected [4, 1]");
+    // The moments of columns need the batch transposed.
+    let of_columns = plan.tensor("stats", 1, 3, 2);
+    assert_eq!(
+        message(record_moments(&mut plan, true, x, of_columns)),
+        "moments: found stats of [3, 2], expected [4, 2]"
+    );
+    let (mean, variance) = (stats.columns(0, 1), stats.columns(1, 1));
+    let weight = plan.tensor("weight", 1, 1, 4);
+    assert_eq!(
+        message(record_normalise(&mut plan, 1e-5, x, mean, variance, Some(weight), None, y)),
+        "normalise: found an array of [1, 4], expected [4, 3], or a length of 1 where it is to be repeated"
+    );
+    assert_eq!(
+        message(record_normalise(&mut plan, 1e-5, x, mean, variance, None, None, x)),
+        "normalise, operand `y`: found `x` twice, expected a written buffer bound once"
+    );
+    let dy = plan.tensor("dy", 1, 3, 4);
+    assert_eq!(
+        message(record_normalise_backward(&mut plan, true, 1e-5, dy, x, stats, None, y)),
+        "normalise_backward: found dy of [3, 4], expected [4, 3]"
+    );
+    assert!(plan.steps().is_empty(), "a refused step was recorded");
+}
+
+#[test]
+fn gradients_of_a_normalisation_lie_in_one_buffer() {
+    let mut plan = Plan::new();
+    let (x, dy, stats) = (plan.tensor("x", 1, 4, 3), plan.tensor("dy", 1, 4, 3), plan.tensor("stats", 1, 4, 2));
+    let (mean, variance) = (stats.columns(0, 1), stats.columns(1, 1));
+    let gradients = plan.tensor("gradients", 1, 1, 6);
+    let elsewhere = plan.tensor("elsewhere", 1, 1, 3);
+    let dweight = gradients.part(0, 1, 3);
+    let mut record = |dweight, dbias| record_normalise_gradient(&mut plan, 1e-5, dy, x, mean, variance, dweight, dbias);
+    assert_eq!(
+        message(record(Some(dweight), Some(elsewhere))),
+        "normalise_gradient: found dbias in `elsewhere`, expected it in dweight's buffer, `gradients`"
+    );
+    assert_eq!(
+        message(record(Some(dweight), Some(gradients.part(4, 1, 3)))),
+        "normalise_gradient, `dbias`: found [1, 3] in `gradients` of 6 elements, expected a view that ends within its \
+         buffer of at most 2^32 - 1 elements"
+    );
+    assert_eq!(
+        message(record(None, Some(gradients.part(0, 1, 6)))),
+        "normalise_gradient: found dbias of [1, 6], expected [1, 3]"
+    );
+    let mut two = dweight;
+    two.models = 2;
+    assert!(record(Some(dweight), Some(two)).is_err(), "as many models");
+    record(None, None).expect("nothing to do");
+    record(None, Some(elsewhere)).expect("a bias alone may lie anywhere");
+    record(Some(dweight), Some(gradients.part(3, 1, 3))).expect("both in one buffer");
+    assert_eq!(plan.steps().len(), 2, "nothing was recorded for no gradients");
+}
+
+#[test]
+fn layers_of_other_shapes_are_refused() {
+    let mut plan = Plan::new();
+    let (x, y) = (plan.tensor("x", 1, 4, 6), plan.tensor("y", 1, 4, 6));
+    let (noise, step) = (plan.integers("noise", 1, 1, 3), plan.integers("step", 1, 1, 1));
+    assert_eq!(
+        message(record_dropout(&mut plan, x, noise, step, y)),
+        "dropout: found noise of [1, 3], expected [1, 4]"
+    );
+    let (codes, table) = (plan.tensor("codes", 1, 4, 1), plan.tensor("table", 1, 0, 6));
+    assert_eq!(message(record_embed(&mut plan, codes, table, y)), "embed: found table of [0, 6], expected [1, 6]");
+    assert_eq!(
+        message(record_embed_gradient(&mut plan, codes, y, table)),
+        "embed_gradient: found dtable of [0, 6], expected [1, 6]"
+    );
+    assert_eq!(message(record_glu(&mut plan, x, y)), "glu: found x of [4, 6], expected [4, 12]");
+    let slope = plan.tensor("slope", 1, 1, 5);
+    assert_eq!(
+        message(record_prelu(&mut plan, x, slope, y)),
+        "prelu: found an array of [1, 5], expected [4, 6], or a length of 1 where it is to be repeated"
+    );
+    assert_eq!(
+        message(record_prelu_gradient(&mut plan, x, y, slope)),
+        "prelu_gradient: found dslope of [1, 5], expected [1, 6]"
+    );
+    let dy = plan.tensor("dy", 1, 4, 5);
+    let dx = plan.tensor("dx", 1, 4, 6);
+    assert_eq!(
+        message(record_softmax_backward(&mut plan, SoftmaxKind::Softmax, dy, y, dx)),
+        "softmax_backward: found dy of [4, 5], expected [4, 6]"
+    );
+    assert!(plan.steps().is_empty(), "a refused step was recorded");
+}
+
+#[test]
+fn columns_beyond_the_last_are_refused() {
+    let mut plan = Plan::new();
+    let (x, codes, table) = (plan.tensor("x", 1, 4, 6), plan.tensor("codes", 1, 4, 1), plan.tensor("table", 1, 2, 3));
+    record_embed(&mut plan, codes, table, x.columns(3, 3)).expect("the last three");
+    // They would be the first ones of the next row.
+    for from in [4, 6, 7, u32::MAX] {
+        assert_eq!(
+            message(record_embed(&mut plan, codes, table, x.columns(from, 3))),
+            "embed, operand `y`: found [4, 3] in `x` of 24 elements, expected a view that ends within its buffer of at \
+             most 2^32 - 1 elements"
+        );
+    }
 }
