@@ -10,7 +10,7 @@ use crate::data::{Matrix, Standardiser, Task};
 use crate::file::check_writable;
 use crate::kernels::activation::Activation;
 use crate::kernels::loss::Loss;
-use crate::nn::{Mlp, Network, read_weights, write_weights};
+use crate::nn::{Mlp, Names, Network, WeightsFormat, WeightsOptions, read_weights, write_weights};
 use crate::{Device, Error, Result, train};
 
 /// A trained network with its preprocessing, as a file holds it.
@@ -117,6 +117,11 @@ const MAX_HEADER: u64 = 100_000_000;
 /// The key of the description in a file's metadata.
 const KEY: &str = "nngpu";
 
+/// Whatever the file is called, its weights are safetensors under the network's own names.
+fn weights_options() -> WeightsOptions {
+    WeightsOptions { format: Some(WeightsFormat::Safetensors), names: Names::Own, convert: false }
+}
+
 impl Model {
     /// Writes the model. The file appears whole or not at all; an older one stays until then.
     ///
@@ -132,7 +137,7 @@ impl Model {
         };
         let text = serde_json::to_string(&description)
             .map_err(|error| Error::WriteFile { path: path.into(), source: error.into() })?;
-        write_weights(path, &self.network, &self.values, Some((KEY, &text)))
+        write_weights(path, &self.network, &self.values, Some((KEY, &text)), &weights_options())
     }
 
     /// Reads a model.
@@ -143,7 +148,7 @@ impl Model {
     pub fn load(path: &Path) -> Result<Model> {
         let refuse = |problem: String| Error::ModelFile { path: path.into(), problem };
         let mut found = None;
-        let (values, network) = read_weights(path, |metadata| {
+        let (values, network) = read_weights(path, &weights_options(), |metadata| {
             let text = metadata.get(KEY).ok_or_else(|| {
                 refuse("a safetensors file, but not one that `nngpu train` wrote: its description is missing".into())
             })?;

@@ -354,7 +354,8 @@ fn back_through_prelu_are_the_gradients_of_its_input_and_slopes() {
         for [rows, columns, _] in SIZES {
             for slopes in [columns, 1] {
                 let size = (rows * columns) as usize;
-                let z = away_from_zero(uniform(64, size, 1.0));
+                let z = beside_kinks(Activation::Relu, &wide(&uniform(64, size, 1.0)));
+                let z: Vec<f32> = z.into_iter().map(|z| z as f32).collect();
                 let (dy, slope) = (uniform(65, size, 1.0), uniform(66, slopes as usize, 1.0));
                 let sum = |operands: &[f64]| -> f64 {
                     let (z, slope) = operands.split_at(size);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(not(target_arch = "wasm32"))]
 use super::write_weights;
-use super::{Array, Fusion, Network, Noise, Parameters, layers_text, read_weights};
+use super::{Array, Fusion, Network, Noise, Parameters, WeightsOptions, layers_text, read_weights};
 use crate::compute::{Buffer, BufferId, Device, Element, Plan, Tensor};
 use crate::kernels::activation::Activation;
 use crate::kernels::array::record_sum;
@@ -256,7 +256,7 @@ impl Mlp {
         &self.parameters
     }
 
-    /// Writes the parameters as safetensors, under their names.
+    /// Writes the parameters under their names: as npz if the path says so, else as safetensors.
     ///
     /// The file appears whole or not at all.
     ///
@@ -265,27 +265,33 @@ impl Mlp {
     /// A file that cannot be written, a lost device.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        write_weights(path.as_ref(), &self.network, &self.values()?, None)
+        write_weights(path.as_ref(), &self.network, &self.values()?, None, &WeightsOptions::default())
     }
 
-    /// Reads a network of these sizes from safetensors with the names of [`Network::parameters`],
-    /// as written by [`Mlp::save`] or by MLX.
+    /// Reads a network of these sizes from safetensors or npz, with the names of [`Network::parameters`],
+    /// as written by [`Mlp::save`] or by MLX, or with numbered ones in the same order, as written from
+    /// PyTorch's `nn.Sequential`. For others see [`read_weights`].
     ///
     /// # Errors
     ///
     /// A file that cannot be read or is damaged, names that are missing or too many, other shapes.
     pub fn load(device: &Device, sizes: &[usize], activation: Activation, path: impl AsRef<Path>) -> Result<Mlp> {
-        Mlp::load_network(device, Network::new(sizes, activation)?, path)
+        Mlp::load_network(device, Network::new(sizes, activation)?, path, &WeightsOptions::default())
     }
 
-    /// Reads a network of any layers from safetensors with the names of [`Network::parameters`], as written
-    /// by [`Mlp::save`] or by MLX.
+    /// Reads a network of any layers from a file as `options` tell: safetensors or npz, with names of this
+    /// library or of another.
     ///
     /// # Errors
     ///
     /// As for [`Mlp::load`].
-    pub fn load_network(device: &Device, network: Network, path: impl AsRef<Path>) -> Result<Mlp> {
-        let (values, _) = read_weights(path.as_ref(), |_| Ok(network.clone()))?;
+    pub fn load_network(
+        device: &Device,
+        network: Network,
+        path: impl AsRef<Path>,
+        options: &WeightsOptions,
+    ) -> Result<Mlp> {
+        let (values, _) = read_weights(path.as_ref(), options, |_| Ok(network.clone()))?;
         Mlp::with(device, network, &values)
     }
 }

@@ -16,4 +16,4 @@ pub use mlp::{Mlp, Sgd};
 pub use network::{Initial, Network, ParameterSpec, Role};
 pub use parameters::Parameters;
 pub use pass::{Fusion, Noise, Pass};
-pub use weights::{read_weights, write_weights};
+pub use weights::{Names, WeightsFormat, WeightsOptions, read_weights, write_weights};

@@ -1,77 +1,186 @@
-//! Weights in and out of safetensors files.
+//! Weights in and out of files: safetensors and npz, under the names of several libraries.
+
+mod names;
+#[cfg(feature = "npz")]
+mod npz;
+mod stored;
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use super::Network;
+use self::names::Mapping;
+pub use self::names::Names;
+use self::stored::{Element, Stored};
+use super::{Network, ParameterSpec};
 use crate::file::replace_file;
 use crate::{Error, Result};
 
-/// Writes one model's parameters, laid out as [`Network::parameters`] tells, under their names,
-/// with a text of the caller's among the file's metadata.
+/// A format of files of weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WeightsFormat {
+    /// Names, shapes and numbers, as every library reads them.
+    Safetensors,
+    /// A zip file of NumPy's arrays, as `numpy.savez` and `mlx.core.savez` write it. Needs the feature `npz`.
+    Npz,
+}
+
+/// How weights are read and written.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WeightsOptions {
+    /// The format. Without one, what a file begins with decides when it is read, and the extension
+    /// `npz` when it is written; else it is safetensors. Default none.
+    pub format: Option<WeightsFormat>,
+    /// How the names in the file relate to those of the network. Default [`Names::Auto`].
+    pub names: Names,
+    /// Whether numbers of other types than F32 are read: F16 and BF16 become the same number, F64 the
+    /// nearest one, the even one of two; F64 beyond the range of F32 are refused. Default `false`.
+    pub convert: bool,
+}
+
+/// Writes one model's parameters, laid out as [`Network::parameters`] tells, with a text of the
+/// caller's among the file's metadata.
 ///
 /// The file is written under a temporary name beside `path`, synced, then renamed: it appears
 /// whole or not at all, and an older one stays until then.
 ///
 /// # Errors
 ///
-/// A folder or file that cannot be written.
-pub fn write_weights(path: &Path, network: &Network, values: &[f32], metadata: Option<(&str, &str)>) -> Result<()> {
+/// A folder or file that cannot be written; names that do not fit the network or tell no positions;
+/// metadata for an npz file, which has no place for it, or an npz file of 4 GiB or more.
+pub fn write_weights(
+    path: &Path,
+    network: &Network,
+    values: &[f32],
+    metadata: Option<(&str, &str)>,
+    options: &WeightsOptions,
+) -> Result<()> {
     let failed = |source| Error::WriteFile { path: path.into(), source };
-    let tensors = network.parameters().iter().map(|spec| {
-        let bytes = bytemuck::cast_slice(&values[spec.range()]);
-        let view = TensorView::new(Dtype::F32, spec.shape(), bytes).expect("as many bytes as the shape tells");
-        (spec.name.as_str(), view)
+    let names = options.names.in_file(network.parameters())?;
+    let tensors = names.iter().zip(network.parameters()).map(|(name, spec)| {
+        let bytes: &[u8] = bytemuck::cast_slice(&values[spec.range()]);
+        (name.as_str(), spec.shape(), bytes)
     });
-    // One key at most: several would be written in an order that changes from run to run.
-    let metadata = metadata.map(|(key, text)| HashMap::from([(key.to_string(), text.to_string())]));
-    let bytes = safetensors::serialize(tensors, metadata).map_err(|error| failed(std::io::Error::other(error)))?;
+    let is_npz = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
+    let by_extension = if is_npz { WeightsFormat::Npz } else { WeightsFormat::Safetensors };
+    let bytes = match options.format.unwrap_or(by_extension) {
+        WeightsFormat::Safetensors => {
+            let views = tensors.map(|(name, shape, bytes)| {
+                (name, TensorView::new(Dtype::F32, shape, bytes).expect("as many bytes as the shape tells"))
+            });
+            // One key at most: several would be written in an order that changes from run to run.
+            let metadata = metadata.map(|(key, text)| HashMap::from([(key.to_string(), text.to_string())]));
+            safetensors::serialize(views, metadata).map_err(|error| failed(std::io::Error::other(error)))?
+        }
+        WeightsFormat::Npz if metadata.is_some() => {
+            let (found, expected) = ("metadata for an npz file".into(), "safetensors, which has a place for it".into());
+            return Err(Error::Setting { name: "weights".into(), found, expected });
+        }
+        #[cfg(feature = "npz")]
+        WeightsFormat::Npz => npz::serialize(tensors).map_err(|problem| failed(std::io::Error::other(problem)))?,
+        #[cfg(not(feature = "npz"))]
+        WeightsFormat::Npz => return Err(failed(std::io::Error::other(NO_NPZ))),
+    };
     replace_file(path, &bytes).map_err(failed)
 }
 
-/// Reads one model's parameters. `network` learns the file's metadata first and tells what to
-/// expect; the values are laid out as its [`Network::parameters`] tell.
+/// Reads one model's parameters. `network` learns the file's metadata first (an npz file has none) and
+/// tells what to expect; the values are laid out as its [`Network::parameters`] tell.
+///
+/// Every parameter must be there once and in its shape, and nothing else may be. PyTorch's
+/// `num_batches_tracked`, which counts the batches that a normalisation has seen, is left out.
 ///
 /// # Errors
 ///
-/// A file that cannot be read or is damaged, names that are missing or too many, other shapes or
-/// types.
+/// A file that cannot be read or is damaged; names that are missing or too many, other shapes or
+/// types: all of them are told at once.
 pub fn read_weights(
     path: &Path,
+    options: &WeightsOptions,
     network: impl FnOnce(&HashMap<String, String>) -> Result<Network>,
 ) -> Result<(Vec<f32>, Network)> {
     let bytes = std::fs::read(path).map_err(|source| Error::unreadable(path, source))?;
-    let refuse = |problem: String| Error::ModelFile { path: path.into(), problem };
-    let damaged = |error: safetensors::SafeTensorError| {
-        refuse(format!("expected a whole safetensors file, as `nngpu train` writes: {error}"))
-    };
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-    let network = network(header.metadata().as_ref().unwrap_or(&HashMap::new()))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+    read_bytes(path, &bytes, options, network)
+}
 
-    let expected: Vec<&str> = network.parameters().iter().map(|spec| spec.name.as_str()).collect();
-    let found = tensors.names();
-    let missing: Vec<&str> = expected.iter().copied().filter(|name| !found.contains(name)).collect();
-    let mut extra: Vec<&str> = found.iter().copied().filter(|name| !expected.contains(name)).collect();
-    extra.sort_unstable();
-    if !missing.is_empty() || !extra.is_empty() {
-        let list = |names: &[&str]| if names.is_empty() { "none".into() } else { names.join(", ") };
-        return Err(refuse(format!("missing parameters: {}; unknown ones: {}", list(&missing), list(&extra))));
+/// What [`read_weights`] makes of the bytes of the file at `path`.
+fn read_bytes(
+    path: &Path,
+    bytes: &[u8],
+    options: &WeightsOptions,
+    network: impl FnOnce(&HashMap<String, String>) -> Result<Network>,
+) -> Result<(Vec<f32>, Network)> {
+    let refuse = |problem: String| Error::ModelFile { path: path.into(), problem };
+    let by_content = if is_zip(bytes) { WeightsFormat::Npz } else { WeightsFormat::Safetensors };
+    let (mut tensors, network) = match options.format.unwrap_or(by_content) {
+        WeightsFormat::Safetensors => {
+            let damaged = |error: safetensors::SafeTensorError| {
+                refuse(format!("expected a whole safetensors file, as `nngpu train` writes: {error}"))
+            };
+            let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+            let network = network(header.metadata().as_ref().unwrap_or(&HashMap::new()))?;
+            let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
+            (tensors.iter().map(|(name, tensor)| Stored::of_safetensors(name, &tensor)).collect(), network)
+        }
+        #[cfg(feature = "npz")]
+        WeightsFormat::Npz => (npz::parse(bytes).map_err(refuse)?, network(&HashMap::new())?),
+        #[cfg(not(feature = "npz"))]
+        WeightsFormat::Npz => return Err(refuse(NO_NPZ.into())),
+    };
+    tensors.retain(|tensor| !names::is_ignored(&tensor.name));
+    // Safetensors come in the order of their bytes or of a hash; messages shall not depend on it.
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+
+    let found: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    let mapping = options.names.mapping(&found, network.parameters()).map_err(refuse)?;
+    let problems = problems(&mapping, &tensors, network.parameters(), options.convert);
+    if !problems.is_empty() {
+        return Err(refuse(problems.join("; ")));
     }
     let mut values = vec![0.0f32; network.length() as usize];
-    for spec in network.parameters() {
-        let tensor = tensors.tensor(&spec.name).map_err(damaged)?;
-        if tensor.dtype() != Dtype::F32 || tensor.shape() != spec.shape() {
-            let (dtype, shape) = (tensor.dtype(), tensor.shape());
-            let problem = format!("`{}` is {dtype:?} of {shape:?}, expected F32 of {:?}", spec.name, spec.shape());
-            return Err(refuse(problem));
-        }
-        // The file need not align its bytes.
-        for (value, bytes) in values[spec.range()].iter_mut().zip(tensor.data().chunks_exact(4)) {
-            *value = f32::from_le_bytes(bytes.try_into().expect("four bytes"));
-        }
+    for (spec, position) in network.parameters().iter().zip(mapping.positions) {
+        let tensor = &tensors[position.expect("no name is missing")];
+        tensor.read(&mut values[spec.range()]).map_err(|problem| refuse(format!("`{}` {problem}", tensor.name)))?;
     }
     Ok((values, network))
 }
+
+#[cfg(not(feature = "npz"))]
+const NO_NPZ: &str = "npz files need the feature `npz` of the crate; enable it, or use safetensors";
+
+/// Whether a file begins as zip files do, empty ones too.
+fn is_zip(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
+}
+
+/// Everything that keeps the tensors of a file from being the parameters of a network.
+fn problems(mapping: &Mapping, tensors: &[Stored], specs: &[ParameterSpec], convert: bool) -> Vec<String> {
+    let mut problems = mapping.problems(specs);
+    for (spec, position) in specs.iter().zip(&mapping.positions) {
+        let Some(tensor) = position.map(|position| &tensors[position]) else { continue };
+        let is_right_type = match tensor.element {
+            Element::F32 { .. } => true,
+            Element::F16 { .. } | Element::Bf16 | Element::F64 { .. } => convert,
+            Element::Other(_) => false,
+        };
+        let expected = spec.shape();
+        if is_right_type && tensor.shape == expected {
+            continue;
+        }
+        let mut advice = String::new();
+        if !is_right_type && !matches!(tensor.element, Element::Other(_)) {
+            advice += ", or that it be converted";
+        }
+        let reversed: Vec<usize> = expected.iter().rev().copied().collect();
+        if tensor.shape != expected && tensor.shape == reversed {
+            advice += "; transpose it, since weights are [outputs, inputs]";
+        }
+        let (name, element, found) = (&tensor.name, &tensor.element, &tensor.shape);
+        problems.push(format!("`{name}` is {element} of {found:?}, expected F32 of {expected:?}{advice}"));
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests;
