@@ -12,8 +12,15 @@ use nngpu::nn::Fusion;
 use nngpu::{Device, Loss, Optimizer};
 
 const SGD: Optimizer = Optimizer::Sgd { learning_rate: 1e-3 };
-const ADAM: Optimizer =
-    Optimizer::Adam { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 };
+const ADAM: Optimizer = Optimizer::Adam {
+    learning_rate: 1e-3,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+    weight_decay: 0.0,
+    bias_correction: true,
+    epsilon_before_correction: false,
+};
 
 const TINY: Workload = Workload { sizes: &[3, 2, 1], batch: 1, loss: Loss::Mse, optimizer: SGD, steps: 1000 };
 const TABLE: Workload = Workload { sizes: &[13, 64, 64, 1], batch: 32, loss: Loss::Mse, optimizer: SGD, steps: 100 };

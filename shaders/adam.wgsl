@@ -2,8 +2,10 @@
 // v = beta2 * v + (1 - beta2) * dw^2
 // w = (1 - learning_rate * weight_decay) * w
 //     - learning_rate / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
-// dw, m, v and w are [1, 4 quads]; settings is [1, 5]: learning rate, beta1, beta2, epsilon, weight
-// decay; powers is [1, 2]: beta1^t and beta2^t at this step t, from 1. One invocation per four elements.
+// dw, m, v and w are [1, 4 quads]; settings is [1, 6]: learning rate, beta1, beta2, epsilon, weight
+// decay, and 1 where epsilon is added to sqrt(v) before its correction, as Keras does; powers is [1, 2]:
+// beta1^t and beta2^t at this step t, from 1, or zeros where the bias is left as it is. One invocation per
+// four elements.
 // Source: Kingma and Ba, arXiv 1412.6980, algorithm 1; the decoupled decay: Loshchilov and Hutter,
 // arXiv 1711.05101.
 
@@ -41,8 +43,10 @@ fn main(
   let beta2 = settings[at(params.settings, model, 0u, 2u)];
   let epsilon = settings[at(params.settings, model, 0u, 3u)];
   let weight_decay = settings[at(params.settings, model, 0u, 4u)];
+  let is_added_before = settings[at(params.settings, model, 0u, 5u)] > 0.0;
   let correction1 = 1.0 - powers[at(params.powers, model, 0u, 0u)];
   let correction2 = 1.0 - powers[at(params.powers, model, 0u, 1u)];
+  let added = select(epsilon, epsilon / sqrt(correction2), is_added_before);
   let g = dw[at(params.dw, model, 0u, 4u * i) / 4u];
   let a = at(params.m, model, 0u, 4u * i) / 4u;
   let b = at(params.v, model, 0u, 4u * i) / 4u;
@@ -51,6 +55,6 @@ fn main(
   let square = beta2 * v[b] + (1.0 - beta2) * (g * g);
   m[a] = mean;
   v[b] = square;
-  let direction = mean / (sqrt(square) / sqrt(correction2) + epsilon);
+  let direction = mean / (sqrt(square) / sqrt(correction2) + added);
   w[k] = (1.0 - learning_rate * weight_decay) * w[k] - learning_rate / correction1 * direction;
 }

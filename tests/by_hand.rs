@@ -178,6 +178,7 @@ fn sgd_and_momentum() {
         dampening,
         weight_decay,
         nesterov,
+        first_undampened: false,
     };
     for (name, device) in devices_and_forms() {
         let both = |first, second, expected: [[f32; 2]; 2]| {
@@ -203,6 +204,8 @@ fn adam() {
         beta2,
         epsilon: 1e-8,
         weight_decay,
+        bias_correction: true,
+        epsilon_before_correction: false,
     };
     // Gradients 0.5 and -0.25. First step: m = 0.05, corrected 0.5; v = 0.0025, corrected 0.25: the
     // direction is 0.5 / 0.5. With decay w = (1 - 0.01) 1 - 0.1 = 0.89, without 0.9.

@@ -315,7 +315,7 @@ fn a_text_that_disagrees_is_refused() {
     use nngpu::kernels::array::{ADD_BIAS, COPY, SUM};
     use nngpu::kernels::batch::TALLY;
     use nngpu::kernels::matmul::MATMUL;
-    use nngpu::kernels::optimizer::SGD;
+    use nngpu::kernels::optimizer::sgd::SGD;
     refuses(&ADD_BIAS, "plain", "rows: u32", "rows: f32", "error: ");
     refuses(&ADD_BIAS, "plain", "  x: View,\n  bias: View,", "  bias: View,\n  x: View,", "Params");
     refuses(&ADD_BIAS, "plain", "columns: u32,", "columns: u32, more: u32,", "Params");

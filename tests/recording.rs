@@ -178,7 +178,7 @@ fn an_optimizer_s_state_must_be_its_own() {
     let short = OptimizerState { settings: plan.tensor("settings", 2, 1, 1), ..good.clone() };
     let steps = plan.steps().len();
     let message = record_update(&mut plan, &momentum, &short, dw, w).expect_err("too few settings").to_string();
-    assert_eq!(message, "momentum: found settings of [1, 1], expected [1, 5]");
+    assert_eq!(message, "momentum: found settings of [1, 1], expected [1, 6]");
     let message = record_update(&mut plan, &Optimizer::adam(0.1), &good, dw, w).expect_err("another rule").to_string();
     assert_eq!(message, "adam: found a state with 1 moments, expected the state that was declared for adam");
     let three = plan.tensor("dw", 3, 1, 4);

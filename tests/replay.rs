@@ -247,7 +247,7 @@ fn train_on(
     seed: u64,
 ) -> (Vec<u32>, Vec<u64>) {
     let mut mlp = Mlp::new(device, sizes, Activation::Relu, seed).expect("a network");
-    let settings = Settings { optimizer: Optimizer::adam(0.01), batch_size, epochs: 3, seed };
+    let settings = Settings { optimizer: Optimizer::adam(0.01), batch_size, epochs: 3, seed, ..Settings::default() };
     let history = fit(&mut mlp, data, Some(validation), &settings, &mut |_| ControlFlow::Continue(())).expect("trains");
     let losses = history.epochs.iter().flat_map(|epoch| {
         let validation = epoch.validation.expect("rows to validate");
@@ -282,7 +282,8 @@ fn one_seed_gives_the_same_bytes_and_another_seed_gives_others() {
             // The order of rows has a seed of its own: the weights alone do not make the difference.
             let order = |seed| {
                 let mut mlp = Mlp::new(&device, &sizes, Activation::Relu, 3).expect("a network");
-                let settings = Settings { optimizer: Optimizer::sgd(0.1), batch_size: 8, epochs: 2, seed };
+                let settings =
+                    Settings { optimizer: Optimizer::sgd(0.1), batch_size: 8, epochs: 2, seed, ..Settings::default() };
                 fit(&mut mlp, &data, None, &settings, &mut |_| ControlFlow::Continue(())).expect("trains");
                 mlp.values().expect("readable")
             };
@@ -298,7 +299,8 @@ fn every_epoch_has_an_order_of_its_own() {
         let mut mlp = Mlp::new(&Device::reference(), &[3, 8, 4], Activation::Relu, 3).expect("a network");
         for &epochs in epochs {
             // Plain SGD remembers nothing between trainings but the weights.
-            let settings = Settings { optimizer: Optimizer::sgd(0.1), batch_size: 8, epochs, seed: 3 };
+            let settings =
+                Settings { optimizer: Optimizer::sgd(0.1), batch_size: 8, epochs, seed: 3, ..Settings::default() };
             fit(&mut mlp, &data, None, &settings, &mut |_| ControlFlow::Continue(())).expect("trains");
         }
         mlp.values().expect("readable")

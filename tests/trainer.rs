@@ -38,7 +38,7 @@ fn single_epochs_are_those_of_a_fit() {
     for (name, device) in devices() {
         for optimizer in [Optimizer::sgd(0.1), Optimizer::momentum(0.05, 0.9), Optimizer::adam(0.01)] {
             let (mut fitted, mut taken) = (network(&device), network(&device));
-            let settings = Settings { optimizer, batch_size: 8, epochs: 3, seed: 11 };
+            let settings = Settings { optimizer, batch_size: 8, epochs: 3, seed: 11, ..Settings::default() };
             let history =
                 fit(&mut fitted, &data(), None, &settings, &mut |_| ControlFlow::Continue(())).expect("trains");
             let mut trainer = trainer(&mut taken, optimizer);

@@ -25,7 +25,7 @@ fn table(name: &str, target: &str) -> Dataset {
 }
 
 fn settings(optimizer: Optimizer, epochs: usize) -> Settings {
-    Settings { optimizer, batch_size: 32, epochs, seed: 3 }
+    Settings { optimizer, batch_size: 32, epochs, seed: 3, ..Settings::default() }
 }
 
 fn train(device: &Device, data: &Dataset, settings: &Settings) -> (Mlp, nngpu::Result<History>) {
@@ -151,7 +151,7 @@ fn is_traced_to(data: &Dataset, optimizer: Optimizer, tensor: &str, advice: &str
         let sizes = [data.features().columns(), 4, data.n_outputs()];
         let mut mlp = Mlp::new(&device, &sizes, Activation::Relu, 1).expect("a network");
         let before = mlp.values().expect("readable");
-        let settings = Settings { optimizer, batch_size: 2, epochs: 3, seed: 0 };
+        let settings = Settings { optimizer, batch_size: 2, epochs: 3, seed: 0, ..Settings::default() };
         let error = fit(&mut mlp, data, None, &settings, &mut |_| ControlFlow::Continue(())).expect_err(device_name);
         let Error::NotFinite { what, step, epoch, advice: found, .. } = &error else { panic!("{error}") };
         assert!(what.contains(tensor), "{device_name}: {error}");
@@ -204,7 +204,9 @@ fn classes_and_targets_are_checked() {
 fn settings_outside_their_range_are_refused() {
     let data = table("iris.csv", "species");
     let good = settings(Optimizer::sgd(0.1), 1);
-    let bad_adam = Optimizer::Adam { learning_rate: 0.1, beta1: 0.9, beta2: 1.0, epsilon: 1e-8, weight_decay: 0.0 };
+    let mut bad_adam = Optimizer::adam(0.1);
+    let Optimizer::Adam { beta2, .. } = &mut bad_adam else { unreachable!("it is Adam") };
+    *beta2 = 1.0;
     for (settings, message) in [
         (Settings { epochs: 0, ..good.clone() }, "epochs: found 0, expected a number of at least 1"),
         (Settings { batch_size: 0, ..good.clone() }, "batch size: found 0, expected a number of at least 1"),
@@ -294,7 +296,8 @@ fn weights_spoiled_by_the_last_step_are_an_error() {
     for (device_name, device) in devices() {
         let first: [(&str, &[f32]); 2] = [("layers.0.weight", &[1e-20]), ("layers.0.bias", &[0.0])];
         let mut mlp = Mlp::from_parameters(&device, &[1, 1], Activation::Relu, &first).expect("a network");
-        let settings = Settings { optimizer: Optimizer::sgd(10.0), batch_size: 2, epochs: 1, seed: 0 };
+        let settings =
+            Settings { optimizer: Optimizer::sgd(10.0), batch_size: 2, epochs: 1, seed: 0, ..Settings::default() };
         let error = fit(&mut mlp, &data, None, &settings, &mut |_| ControlFlow::Continue(())).expect_err(device_name);
         let message = error.to_string();
         assert!(message.starts_with("`layers.0.weight` became -inf at step 1 (epoch 1)"), "{device_name}: {message}");

@@ -159,7 +159,7 @@ impl Train {
         let mut mlp = Mlp::of(&device, network.clone(), self.seed)?;
 
         let optimizer = Optimizer::named(&self.optimizer, self.learning_rate)?;
-        let settings = Settings { optimizer, batch_size, epochs: self.epochs, seed: self.seed };
+        let settings = Settings { optimizer, batch_size, epochs: self.epochs, seed: self.seed, ..Settings::default() };
         let mut progress = Progress::new(self.epochs, train.rows().div_ceil(batch_size), Interrupt::listen());
         let start = Instant::now();
         let validation = parts.validation.as_ref();

@@ -176,7 +176,8 @@ async fn train(device: &Device) -> Result<Vec<f64>> {
     let classes = Classes { indices, names: vec!["out".into(), "in".into()] };
     let data = Dataset::new(Matrix::new(100, 2, points)?, Targets::Classes(classes))?;
     let mut mlp = Mlp::new(device, &[2, 33, 2], Activation::Tanh, 0)?;
-    let settings = Settings { optimizer: Optimizer::adam(0.01), batch_size: 32, epochs: EPOCHS, seed: 0 };
+    let settings =
+        Settings { optimizer: Optimizer::adam(0.01), batch_size: 32, epochs: EPOCHS, seed: 0, ..Settings::default() };
     let history = fit_async(&mut mlp, &data, None, &settings, &mut |_| ControlFlow::Continue(())).await?;
     Ok(history.epochs.iter().map(|epoch| epoch.loss).collect())
 }

@@ -1,40 +1,96 @@
 //! The training loop: epochs of recorded steps, measured on rows set aside.
 
-mod blame;
-mod evaluate;
-mod sweep;
 mod trainer;
 
+mod groups;
+mod plateau;
+mod schedule;
+
+mod evaluate;
+
+mod blame;
+mod sweep;
+mod update;
+
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 pub use evaluate::{Evaluation, Evaluator, Metric, evaluate_async, predict_async};
 #[cfg(not(target_arch = "wasm32"))]
 pub use evaluate::{evaluate, predict};
+pub use groups::Group;
+pub use plateau::Plateau;
+pub use schedule::Schedule;
 pub use trainer::Trainer;
 
 use crate::compute::{Buffer, Device, Plan};
 use crate::data::Dataset;
 use crate::kernels::batch::{Slot, record_tally};
+use crate::kernels::dropout::record_count;
 use crate::kernels::loss::{Loss, record_loss};
-use crate::kernels::optimizer::{Optimizer, OptimizerState, record_update};
-use crate::nn::{Fusion, Mlp, Network};
+use crate::kernels::optimizer::{Clip, Optimizer};
+use crate::nn::{Fusion, Mlp, Network, Noise};
 use crate::random::{Key, Purpose, Threefry};
 use crate::{Error, Result};
+use plateau::Watch;
 use sweep::{Batch, Recorded, Sweep};
+use update::{State, Update, Updater};
 
-/// How to train.
+/// How to train. What is not said has its default:
+///
+/// ```
+/// use nngpu::train::{Schedule, Settings};
+///
+/// let settings = Settings { epochs: 20, schedule: Some(Schedule::cosine(0.001, 2000)), ..Settings::default() };
+/// settings.check()?;
+/// # Ok::<(), nngpu::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// The rule that moves the weights.
+    /// The rule that moves the weights. Default: Adam with a learning rate of 0.001.
     pub optimizer: Optimizer,
-    /// Rows of a batch, at least 1; the last batch of an epoch may have fewer.
+    /// Rows of a batch, at least 1; the last batch of an epoch may have fewer. Default 32.
     pub batch_size: usize,
-    /// Times that every row is learned from, at least 1.
+    /// Times that every row is learned from, at least 1. Default 100.
     pub epochs: usize,
-    /// Seed of the order of rows in each epoch.
+    /// Seed of the order of rows in each epoch. Default 0.
     pub seed: u64,
+    /// Parameters that other optimizers move; the first that fits a name counts. Default: none.
+    pub groups: Vec<Group>,
+    /// Patterns of the parameters that stay as they are, as in [`Group::pattern`]. Default: none.
+    pub frozen: Vec<String>,
+    /// The learning rate of each update, in the place of the optimizer's. Default: the optimizer's throughout.
+    pub schedule: Option<Schedule>,
+    /// How gradients are kept from growing beyond all bounds, before each update. Default: not at all.
+    pub clip: Option<Clip>,
+    /// Batches whose gradients make one update, from 1 to 2^31: as if a batch had as many times the rows, but with
+    /// the memory of one. Default 1.
+    pub accumulate: usize,
+    /// Fraction of a running mean of the weights kept at each update, in `[0, 1)`; the training then ends with that
+    /// mean, and measures it. It begins with the first weights. Default: no mean.
+    pub ema: Option<f32>,
+    /// When the learning rate is reduced because the loss no longer falls. Default: never.
+    pub plateau: Option<Plateau>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            optimizer: Optimizer::adam(0.001),
+            batch_size: 32,
+            epochs: 100,
+            seed: 0,
+            groups: Vec::new(),
+            frozen: Vec::new(),
+            schedule: None,
+            clip: None,
+            accumulate: 1,
+            ema: None,
+            plateau: None,
+        }
+    }
 }
 
 impl Settings {
@@ -44,13 +100,32 @@ impl Settings {
     ///
     /// A setting outside its range, by name.
     pub fn check(&self) -> Result<()> {
+        let refuse = |name: &str, found: String, expected: &str| {
+            Err(Error::Setting { name: name.into(), found, expected: expected.into() })
+        };
         for (name, value) in [("batch size", self.batch_size), ("epochs", self.epochs)] {
             if value == 0 {
-                let (found, expected) = ("0".into(), "a number of at least 1".into());
-                return Err(Error::Setting { name: name.into(), found, expected });
+                return refuse(name, "0".into(), "a number of at least 1");
             }
         }
-        self.optimizer.check()
+        if !(1..=1 << 31).contains(&self.accumulate) {
+            return refuse("batches of an update", self.accumulate.to_string(), "a number from 1 to 2^31");
+        }
+        self.optimizer.check()?;
+        self.groups.iter().try_for_each(|group| group.optimizer.check())?;
+        self.schedule.as_ref().map_or(Ok(()), Schedule::check)?;
+        self.clip.as_ref().map_or(Ok(()), Clip::check)?;
+        self.plateau.as_ref().map_or(Ok(()), Plateau::check)?;
+        if let Some(ema) = self.ema.filter(|ema| !(0.0..1.0).contains(ema)) {
+            return refuse("fraction of the mean weights kept", ema.to_string(), "a number from 0 to below 1");
+        }
+        let optimizers = self.groups.iter().map(|group| group.optimizer).chain([self.optimizer]);
+        let is_relative = optimizers.into_iter().any(|optimizer| !optimizer.has_learning_rate());
+        if is_relative && (self.schedule.is_some() || self.plateau.is_some()) {
+            let expected = "a learning rate for adafactor, without which no schedule or plateau can change it";
+            return refuse("learning rate", "steps of relative length".into(), expected);
+        }
+        Ok(())
     }
 }
 
@@ -128,26 +203,40 @@ pub async fn fit_async(
     observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
 ) -> Result<History> {
     settings.check()?;
-    let Settings { optimizer, batch_size, epochs, seed } = *settings;
-    let mut trainer = Trainer::new(mlp, data, optimizer, batch_size, seed)?;
+    let mut trainer = Trainer::with(mlp, data, settings)?;
     let mut evaluator = validation.map(|validation| Evaluator::new(mlp, validation)).transpose()?;
     let mut history = History { epochs: Vec::new(), is_interrupted: false };
-    while history.epochs.len() < epochs && !history.is_interrupted {
-        let Some(mut done) = trainer.epoch_async(observe).await? else {
+    let mut watch = Watch::new();
+    while history.epochs.len() < settings.epochs && !history.is_interrupted {
+        let done = trainer.epoch_async(observe).await?;
+        trainer.show_average()?;
+        let Some(mut done) = done else {
             history.is_interrupted = true;
             break;
         };
         if let Some(evaluator) = &mut evaluator {
             done.validation = Some(evaluator.run_async().await?);
         }
-        history.is_interrupted = observe(&Event::Epoch(done.clone())).is_break() && done.epoch < epochs;
+        if let Some(plateau) = &settings.plateau {
+            let loss = done.validation.map_or(done.loss, |validation| validation.loss);
+            if watch.observe(plateau, loss) {
+                trainer.reduce_learning_rate(plateau.factor, plateau.minimum)?;
+            }
+        }
+        history.is_interrupted = observe(&Event::Epoch(done.clone())).is_break() && done.epoch < settings.epochs;
         history.epochs.push(done);
     }
     Ok(history)
 }
 
+/// Which kept tensor holds the weights.
+const PARAMETERS: usize = 0;
+
 /// Which kept tensor holds the loss of each batch.
 const LOSSES: usize = 1;
+
+/// Which kept tensor is the first of what the update keeps.
+const FIRST_OF_STATE: usize = 2;
 
 /// Records the step of training: gather, forward, loss, backward, update, count.
 fn training_sweep<'a>(
@@ -155,40 +244,43 @@ fn training_sweep<'a>(
     network: &Network,
     parameters: &Buffer,
     data: Cow<'a, Dataset>,
-    optimizer: &Optimizer,
-    batch_size: usize,
-) -> Result<Sweep<'a>> {
+    settings: &Settings,
+) -> Result<(Sweep<'a>, Updater)> {
     let loss = data.loss();
-    let record = |plan: &mut Plan, batch: &Batch| record_step(plan, network, batch, loss, optimizer, 1);
+    let update = Update::new(network, settings)?;
+    let first = RefCell::new(None);
+    let record = |plan: &mut Plan, batch: &Batch| {
+        let (recorded, state, noise) = record_step(plan, network, batch, loss, &update, 1)?;
+        first.borrow_mut().get_or_insert((state, noise));
+        Ok(recorded)
+    };
     let (features, targets) = Dataset::parts(data);
-    let sweep = Sweep::new(device, features, Some(targets), batch_size, 1, &[parameters], record)?;
-    device.write(&sweep.kept(SETTINGS), 0, &optimizer.settings())?;
-    if matches!(optimizer, Optimizer::Adam { .. }) {
-        device.write(&sweep.kept(POWERS), 0, &[1.0f32, 1.0])?;
+    let mut sweep = Sweep::new(device, features, Some(targets), settings.batch_size, 1, &[parameters], record)?;
+    let (state, noise) = first.take().expect("a step was recorded");
+    if let Some(noise) = noise {
+        let position = sweep.kept_tensors().iter().position(|kept| kept.buffer == noise.keys.buffer);
+        let keys = sweep.kept(position.expect("the sweep keeps the noise"));
+        device.write(&keys, 0, &network.noise(settings.seed))?;
     }
-    Ok(sweep)
+    let updater = Updater::new(device, network, update, &state, settings.schedule.clone(), &mut sweep)?;
+    Ok((sweep, updater))
 }
-
-const SETTINGS: usize = 2;
-/// After Adam's two moments.
-const POWERS: usize = 5;
 
 fn record_step(
     plan: &mut Plan,
     network: &Network,
     batch: &Batch,
     loss: Loss,
-    optimizer: &Optimizer,
+    update: &Update,
     models: u32,
-) -> Result<Recorded> {
+) -> Result<(Recorded, State, Option<Noise>)> {
     let parameters = network.declare(plan, "parameters", models);
     let losses = plan.tensor("losses", models, 1, batch.n_batches);
-    let state = OptimizerState::declare(plan, optimizer, models, network.length());
-    let kept =
-        [parameters, losses, state.settings].into_iter().chain(state.moments.iter().copied()).chain(state.powers);
-    let kept = kept.collect();
-
+    let state = update.declare(plan, network, models, batch.n_batches);
     let noise = network.declare_noise(plan, models);
+    let kept = [parameters, losses].into_iter().chain(state.tensors());
+    let kept = kept.chain(noise.into_iter().flat_map(|noise| [noise.keys, noise.step])).collect();
+
     let pass = network.record_training(plan, Fusion::Fused, noise, parameters, batch.x)?;
     let output = pass.output();
     let row_losses = plan.tensor("row losses", models, batch.rows, 1);
@@ -197,10 +289,13 @@ fn record_step(
     record_loss(plan, loss, output, targets, row_losses, output_gradient)?;
     let gradients = network.declare(plan, "gradients", models);
     network.record_backward(plan, parameters, &pass, output_gradient, gradients)?;
-    record_update(plan, optimizer, &state, gradients, parameters)?;
+    update.record_batch(plan, &state, batch, gradients, parameters)?;
     let slot = Slot { rows: batch.full_rows, advance: batch.rows };
     record_tally(plan, 1.0 / batch.rows as f32, row_losses, batch.position, slot, losses)?;
-    Ok(Recorded { kept, result: None })
+    if let Some(noise) = noise {
+        record_count(plan, noise.step, 1)?;
+    }
+    Ok((Recorded { kept, result: None }, state, noise))
 }
 
 /// The order in which an epoch goes through the rows: computed from the seed and the epoch's

@@ -51,6 +51,8 @@ pub struct Sweep<'a> {
     rest: Option<Pass>,
     order: Vec<u32>,
     done: usize,
+    /// What runs after each so many batches, and after the last one.
+    follower: Option<(usize, Program)>,
 }
 
 /// A compiled step.
@@ -137,6 +139,7 @@ impl<'a> Sweep<'a> {
             rest,
             order: Vec::new(),
             done: 0,
+            follower: None,
         };
         sweep.prepare()?;
         Ok(sweep)
@@ -170,6 +173,11 @@ impl<'a> Sweep<'a> {
         self.full.as_ref().expect("a batch is at most as large as the data")
     }
 
+    /// Runs `program` after each `every` batches of a sweep, and after its last one.
+    pub fn follow_each(&mut self, every: usize, program: Program) {
+        self.follower = Some((every, program));
+    }
+
     /// Begins a sweep through the rows in the given order.
     pub fn start(&mut self, order: Vec<u32>) -> Result<()> {
         assert_eq!(order.len(), self.features.rows(), "rows in order");
@@ -188,7 +196,7 @@ impl<'a> Sweep<'a> {
         self.start((0..self.features.rows() as u32).collect())
     }
 
-    /// Runs up to `limit` of the batches that remain; gives how many it ran, 0 at the end.
+    /// Runs up to `limit` of the batches that remain, and what follows them; gives how many it ran, 0 at the end.
     pub async fn advance(&mut self, limit: usize) -> Result<usize> {
         let (rows, start) = (self.order.len(), self.done * self.batch_size);
         if start >= rows || limit == 0 {
@@ -201,6 +209,7 @@ impl<'a> Sweep<'a> {
         }
         let window_end = rows.min((start / self.window + 1) * self.window);
         let full_batches = (window_end - start) / self.batch_size;
+        let limit = self.follower.as_ref().map_or(limit, |(every, _)| limit.min(every - self.done % every));
         let count = if full_batches > 0 {
             let count = full_batches.min(limit);
             self.device.run_async(&self.first().program, count).await?;
@@ -211,6 +220,11 @@ impl<'a> Sweep<'a> {
             1
         };
         self.done += count;
+        if let Some((every, program)) = &self.follower
+            && (self.done.is_multiple_of(*every) || self.done == self.n_batches())
+        {
+            self.device.run_async(program, 1).await?;
+        }
         Ok(count)
     }
 

@@ -7,10 +7,11 @@ use web_time::{Duration, Instant};
 
 use super::blame::{Snapshot, blame};
 use super::sweep::Sweep;
-use super::{Epoch, Event, LOSSES, SETTINGS, Settings, check_fit, order, training_sweep};
+use super::update::Updater;
+use super::{Epoch, Event, LOSSES, PARAMETERS, Settings, check_fit, order, training_sweep};
 use crate::data::Dataset;
 use crate::nn::{Mlp, Network};
-use crate::{Device, Optimizer, Result};
+use crate::{Device, Error, Optimizer, Result};
 
 /// A training recorded and compiled once, then taken epoch by epoch: what [`fit`](super::fit) does in a
 /// loop, for whoever wants to do something in between.
@@ -42,6 +43,7 @@ pub struct Trainer<'a> {
     optimizer: Optimizer,
     seed: u64,
     sweep: Sweep<'a>,
+    updater: Updater,
     snapshot: Snapshot,
     pace: Pace,
     /// Epochs that were done, or broken off.
@@ -62,13 +64,25 @@ impl<'a> Trainer<'a> {
         batch_size: usize,
         seed: u64,
     ) -> Result<Trainer<'a>> {
+        let settings = Settings { optimizer, batch_size, seed, ..Settings::default() };
+        Trainer::with(mlp, data, &settings)
+    }
+
+    /// Records and compiles the training that `settings` describe; their epochs and their plateau are left to
+    /// whoever takes the epochs.
+    ///
+    /// # Errors
+    ///
+    /// A setting outside its range, a pattern that no parameter has, data that do not fit the network.
+    pub fn with(mlp: &mut Mlp, data: impl Into<Cow<'a, Dataset>>, settings: &Settings) -> Result<Trainer<'a>> {
         let data = data.into();
-        Settings { optimizer, batch_size, epochs: 1, seed }.check()?;
+        settings.check()?;
         check_fit(mlp.network(), &data)?;
         let (device, network) = (mlp.device().clone(), mlp.network().clone());
-        let sweep = training_sweep(&device, &network, mlp.buffer(), data, &optimizer, batch_size)?;
+        let (sweep, updater) = training_sweep(&device, &network, mlp.buffer(), data, settings)?;
         let snapshot = Snapshot::new(&device, &sweep)?;
-        Ok(Trainer { device, network, optimizer, seed, sweep, snapshot, pace: Pace::default(), n_epochs: 0 })
+        let (optimizer, seed, pace) = (settings.optimizer, settings.seed, Pace::default());
+        Ok(Trainer { device, network, optimizer, seed, sweep, updater, snapshot, pace, n_epochs: 0 })
     }
 
     /// The rule that moves the weights, with the step length of the next epoch.
@@ -76,7 +90,8 @@ impl<'a> Trainer<'a> {
         &self.optimizer
     }
 
-    /// Changes the step length from the next epoch on. What the optimizer remembers stays.
+    /// Changes the step length from the next epoch on, also in the place of a schedule. What the optimizer remembers
+    /// stays, and so does what the step length of each group is of this one.
     ///
     /// # Errors
     ///
@@ -84,9 +99,37 @@ impl<'a> Trainer<'a> {
     pub fn set_learning_rate(&mut self, learning_rate: f32) -> Result<()> {
         let optimizer = self.optimizer.with_learning_rate(learning_rate);
         optimizer.check()?;
-        self.device.write(&self.sweep.kept(SETTINGS), 0, &optimizer.settings())?;
+        self.updater.set_learning_rate(learning_rate)?;
         self.optimizer = optimizer;
         Ok(())
+    }
+
+    /// Multiplies the step length with `factor` from the next epoch on, of a schedule all of them, but brings none
+    /// below `minimum`.
+    ///
+    /// # Errors
+    ///
+    /// A factor that is not above 0, a lost device.
+    pub fn reduce_learning_rate(&mut self, factor: f64, minimum: f64) -> Result<()> {
+        if !(factor > 0.0 && factor.is_finite()) {
+            let (found, expected) = (factor.to_string(), "a number above 0".into());
+            return Err(Error::Setting { name: "factor of the learning rate".into(), found, expected });
+        }
+        let rate = self.updater.reduce(factor, minimum)?;
+        if rate != self.optimizer.learning_rate() {
+            self.optimizer = self.optimizer.with_learning_rate(rate);
+        }
+        Ok(())
+    }
+
+    /// Puts the running mean of the weights in their place until the next epoch begins, to measure or keep it; nothing
+    /// where [`Settings::ema`] asks for none.
+    ///
+    /// # Errors
+    ///
+    /// A lost device.
+    pub fn show_average(&mut self) -> Result<()> {
+        self.updater.show_average()
     }
 
     /// Learns from every row once and tells how it went, without a validation; nothing where `observe`
@@ -113,6 +156,7 @@ impl<'a> Trainer<'a> {
     /// As for [`Trainer::epoch`].
     pub async fn epoch_async(&mut self, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Option<Epoch>> {
         let (epoch, start) = (self.n_epochs + 1, Instant::now());
+        self.updater.start_epoch(epoch)?;
         self.snapshot.save(&self.device)?;
         self.sweep.start(order(self.seed, epoch, self.sweep.n_rows()))?;
         let mut is_interrupted = false;
@@ -149,16 +193,14 @@ impl<'a> Trainer<'a> {
             let found = blame(&self.device, &mut self.sweep, order, batch, &self.network).await?;
             self.snapshot.restore(&self.device)?;
             let step = (epoch - 1) * self.sweep.n_batches() + found.step;
-            return Err(found.into_error(step as u64, epoch as u64, self.optimizer.learning_rate()));
+            let rate = self.updater.rate_of(epoch, found.step);
+            return Err(found.into_error(step as u64, epoch as u64, rate));
         }
         let rows = |batch| self.sweep.batch_rows(batch) as f64;
         let weighted = losses.iter().enumerate().map(|(batch, loss)| f64::from(*loss) * rows(batch));
         Ok(weighted.sum::<f64>() / self.sweep.n_rows() as f64)
     }
 }
-
-/// Which kept tensor holds the weights.
-const PARAMETERS: usize = 0;
 
 /// Sizes the parts of an epoch so that the observer hears about ten times a second. Only when it
 /// is told depends on the clock.

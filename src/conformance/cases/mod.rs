@@ -11,7 +11,7 @@ use activation::activation_cases;
 use array::element_cases;
 use layer::{layer_cases, softmax_cases};
 use loss::row_cases;
-use optimizer::optimizer_cases;
+use optimizer::{gradient_cases, optimizer_cases};
 use product::product_cases;
 
 use super::builder::{Builder, Values};
@@ -93,6 +93,7 @@ pub fn cases() -> Vec<Case> {
         for length in [4, 60, 4 * 64 * 4 + 4] {
             cases.extend(optimizer_cases(models, length));
         }
+        cases.extend(gradient_cases(models));
     }
     // Enough tiles for the form that serves large products: one row and column less than whole
     // tiles, just whole ones, one more.
