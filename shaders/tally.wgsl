@@ -1,5 +1,5 @@
-// y[position / slot_rows] = scale * sum over rows r of x[r], and then position += advance
-// x is [rows, 1], y is [1, slots] and position is [1, 1]: a step's loss goes to the slot of its batch,
+// y[position / slot_rows] = scale * sum over all r, c of x[r, c], and then position += advance
+// x is [rows, columns], y is [1, slots] and position is [1, 1]: a step's loss goes to the slot of its batch,
 // and the position in the data moves on without the host. One workgroup per model, which sums as
 // `sum` does.
 
@@ -8,6 +8,7 @@ struct Params {
   position: View,
   y: View,
   rows: u32,
+  columns: u32,
   slots: u32,
   slot_rows: u32,
   advance: u32,
@@ -25,8 +26,8 @@ var<workgroup> partial: array<f32, 64>;
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let model = workgroup.z;
   var total = 0.0;
-  for (var row = local; row < params.rows; row += 64u) {
-    total += x[at(params.x, model, row, 0u)];
+  for (var i = local; i < params.rows * params.columns; i += 64u) {
+    total += x[at(params.x, model, i / params.columns, i % params.columns)];
   }
   partial[local] = total;
   for (var width = 32u; width > 0u; width /= 2u) {

@@ -60,7 +60,7 @@ fn allocations(device: &Device, sizes: &[usize], batch: u32, fusion: Fusion) -> 
     let state = OptimizerState::declare(&mut plan, &optimizer, 1, network.length());
     let pass = network.record_training(&mut plan, fusion, None, parameters, x).expect("shapes");
     let output = pass.output();
-    let losses = plan.tensor("losses", 1, batch, 1);
+    let losses = plan.tensor("losses", 1, batch, network.outputs());
     let gradient = plan.tensor("output gradient", 1, batch, network.outputs());
     record_loss(&mut plan, Loss::Mse, output, y, losses, gradient).expect("shapes");
     network.record_backward(&mut plan, parameters, &pass, gradient, gradients).expect("shapes");

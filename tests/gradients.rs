@@ -3,7 +3,7 @@
 mod common;
 
 use common::differences::{FUNCTION, UNIT, beside_kinks, check, differences, source, uniform, value, wide};
-use common::targets::{Targets, loss_and_gradient};
+use common::targets::{definition, loss_and_gradient, sample};
 use common::{devices_and_forms, run};
 use nngpu::compute::{Plan, Tensor};
 use nngpu::kernels::activation::record_activate_backward;
@@ -11,11 +11,14 @@ use nngpu::kernels::array::record_column_sum;
 use nngpu::kernels::dropout::{dropout_noise, record_dropout};
 use nngpu::kernels::embedding::record_embed_gradient;
 use nngpu::kernels::gate::{record_glu_backward, record_prelu_backward, record_prelu_gradient};
+use nngpu::kernels::loss::{
+    MarginRanking, MarginRankingOperands, Reduction, Triplet, TripletOperands, record_margin_ranking, record_triplet,
+};
 use nngpu::kernels::matmul::{record_dense_backward, record_dense_gradient};
 use nngpu::kernels::normalise::{record_moments, record_normalise_backward, record_normalise_gradient};
 use nngpu::kernels::softmax::{SoftmaxKind, record_softmax_backward};
 use nngpu::random::{Key, threefry2x32};
-use nngpu::{Activation, SlopeOf};
+use nngpu::{Activation, Loss, SlopeOf};
 
 /// Sizes that differ and divide nothing; the second has a tile and one more.
 const SIZES: [[u32; 3]; 3] = [[3, 5, 2], [17, 33, 9], [1, 4, 31]];
@@ -137,22 +140,93 @@ fn a_layer_s_gradients_are_those_of_its_weight_and_bias() {
 #[test]
 fn the_losses_gradients_are_those_of_their_mean() {
     for (name, device) in devices_and_forms() {
-        for [rows, columns, _] in SIZES.map(|sizes| sizes.map(|size| size as usize)) {
-            let output = uniform(10, rows * columns, 4.0);
-            for targets in Targets::kinds(11, rows, columns) {
-                let what = format!("{name}, {rows} × {columns}, {targets:?}");
-                let (losses, gradient) = loss_and_gradient(&device, columns, &output, &targets);
-                let expected = differences(&wide(&output), |output| targets.mean_loss(output, columns));
-                // Probabilities are off by the roundings of a function and of a sum of `columns`;
-                // squares by those of a difference of at most 5. All is divided by the rows.
-                let each = (FUNCTION + columns as f64 + 10.0 * 5.0) * UNIT / rows as f64;
-                check(&what, &gradient, &expected, &vec![each + 1e-9; rows * columns]);
+        for loss in Loss::ALL.into_iter().chain([Loss::Focal { gamma: 0.5 }, Loss::BinaryFocal { gamma: 1.5 }]) {
+            for [rows, columns, _] in SIZES.map(|sizes| sizes.map(|size| size as usize)) {
+                let (output, columns, kinds) = sample(loss, 10, rows, columns);
+                for targets in kinds {
+                    let what = format!("{name}, {loss}, {rows} × {columns}, {targets:?}");
+                    let (values, gradient) = loss_and_gradient(&device, loss, columns, &output, &targets);
+                    let expected_values = definition(loss, &wide(&output), columns, &targets);
+                    let n = expected_values.len() as f64;
+                    let sum = |output: &[f64]| definition(loss, output, columns, &targets).iter().sum::<f64>();
+                    let slopes = differences(&wide(&output), sum);
+                    let largest =
+                        |values: &[f64]| values.iter().fold(1.0f64, |largest, value| largest.max(value.abs()));
+                    // Slopes are off by the roundings of a function or two, of a sum of `columns` and of
+                    // a few products and quotients of at most 5; and all are divided by the number of values.
+                    let each = (2.0 * FUNCTION + columns as f64 + 50.0) * UNIT * largest(&slopes) / n;
+                    let expected: Vec<f64> = slopes.iter().map(|slope| slope / n).collect();
+                    check_scaled(&what, &gradient, &expected, each + 1e-9, n);
+                    // A sum of up to `columns` terms of at most 25, or a logarithm of one.
+                    let each = (2.0 * FUNCTION + 25.0 * columns as f64) * UNIT * largest(&expected_values);
+                    check(&what, &values, &expected_values, &vec![each; values.len()]);
+                }
+            }
+        }
+    }
+}
 
-                let row_losses: Vec<f64> =
-                    wide(&output).chunks(columns).enumerate().map(|(row, z)| targets.row_loss(row, z)).collect();
-                // A sum of up to `columns` terms of at most 25, or a logarithm of one.
-                let each = (FUNCTION + 25.0 * columns as f64) * UNIT;
-                check(&what, &losses, &row_losses, &vec![each; rows]);
+/// Compares gradients of a mean of `n` values, as [`check`] does those of the sum.
+#[track_caller]
+fn check_scaled(what: &str, found: &[f32], expected: &[f64], tolerance: f64, n: f64) {
+    let found: Vec<f32> = found.iter().map(|&gradient| gradient * n as f32).collect();
+    let expected: Vec<f64> = expected.iter().map(|gradient| gradient * n).collect();
+    check(what, &found, &expected, &vec![tolerance * n + 2.0 * UNIT; found.len()]);
+}
+
+#[test]
+fn what_compares_pairs_and_triplets_has_the_gradients_of_its_sum() {
+    for (name, device) in devices_and_forms() {
+        for [rows, columns, _] in SIZES {
+            let count = (rows * columns) as usize;
+            let inputs: Vec<f32> = uniform(20, 3 * count, 2.0);
+            for p in [1.0, 2.0, 3.0] {
+                let settings = Triplet { p, margin: 0.7, eps: 1e-6 };
+                let degree = f64::from(p);
+                let distance = |a: &[f64], b: &[f64]| {
+                    let sum: f64 = a.iter().zip(b).map(|(a, b)| (a - b).abs().powf(degree)).sum();
+                    (sum + 1e-6).powf(1.0 / degree)
+                };
+                let loss = |x: &[f64]| -> f64 {
+                    let (a, rest) = x.split_at(count);
+                    let (b, c) = rest.split_at(count);
+                    let own = |x: &'_ [f64], row: usize| x[row * columns as usize..][..columns as usize].to_vec();
+                    let value = |row| distance(&own(a, row), &own(b, row)) - distance(&own(a, row), &own(c, row));
+                    (0..rows as usize).map(|row| (value(row) + 0.7f32 as f64).max(0.0)).sum()
+                };
+                let expected = differences(&wide(&inputs), loss);
+                let mut plan = Plan::new();
+                let [anchors, positives, negatives] =
+                    ["anchors", "positives", "negatives"].map(|label| plan.tensor(label, 1, rows, columns));
+                let values = plan.tensor("values", 1, rows, 1);
+                let [danchors, dpositives, dnegatives] = [(); 3].map(|()| plan.tensor("gradient", 1, rows, columns));
+                let operands =
+                    TripletOperands { anchors, positives, negatives, values, danchors, dpositives, dnegatives };
+                record_triplet(&mut plan, settings, Reduction::Sum, operands).expect("shapes");
+                let given = [anchors, positives, negatives].into_iter().zip(inputs.chunks(count));
+                let given: Vec<_> = given.collect();
+                for (gradient, expected) in [danchors, dpositives, dnegatives].into_iter().zip(expected.chunks(count)) {
+                    let found = run(&device, &plan, &given, gradient);
+                    // Quotients of at most 1 by a power and a root, which WGSL computes by exp2 and log2.
+                    let tolerance = (4.0 * FUNCTION + 10.0 * f64::from(columns)) * UNIT + 1e-9;
+                    check(&format!("{name}, degree {p}"), &found, expected, &vec![tolerance; count]);
+                }
+            }
+            let signs: Vec<f32> = uniform(21, count, 1.0).iter().map(|t| t.signum()).collect();
+            let loss = |x: &[f64]| -> f64 {
+                let pairs = x[..count].iter().zip(&x[count..]).zip(&signs);
+                pairs.map(|((a, b), t)| (0.5 - f64::from(*t) * (a - b)).max(0.0)).sum()
+            };
+            let expected = differences(&wide(&inputs[..2 * count]), loss);
+            let mut plan = Plan::new();
+            let [x1, x2, targets, values, dx1, dx2] =
+                ["x1", "x2", "targets", "values", "dx1", "dx2"].map(|label| plan.tensor(label, 1, rows, columns));
+            let operands = MarginRankingOperands { x1, x2, targets, values, dx1, dx2 };
+            record_margin_ranking(&mut plan, MarginRanking { margin: 0.5 }, Reduction::Sum, operands).expect("shapes");
+            let given = [(x1, &inputs[..count]), (x2, &inputs[count..2 * count]), (targets, &signs[..])];
+            for (gradient, expected) in [dx1, dx2].into_iter().zip(expected.chunks(count)) {
+                // 1 or -1, exactly; the differences are not.
+                check(name, &run(&device, &plan, &given, gradient), expected, &vec![1e-9; count]);
             }
         }
     }

@@ -66,9 +66,9 @@ fn a_folded_grid_computes_the_same() {
         }
     }
     // A whole model is the work of one workgroup, or of two invocations.
-    taken.retain(|(name, _)| !["sum", "tally", "powers"].contains(name));
+    taken.retain(|(name, _)| !["normalise_weights", "sum", "tally", "powers"].contains(name));
     assert_eq!(folded, taken);
-    assert!(folded.len() > kernels::all().len() - 3, "a product in several forms: {folded:?}");
+    assert!(folded.len() > kernels::all().len() - 4, "a product in several forms: {folded:?}");
 }
 
 #[test]

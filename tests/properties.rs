@@ -242,11 +242,11 @@ fn a_batch_is_the_rows_at_its_positions() {
 
 #[test]
 fn a_tally_goes_to_its_slot_and_moves_on() {
-    let shape = (1..=4u32, 1..=200u32, 1..=7u32);
+    let shape = (1..=4u32, 1..=100u32, 1..=3u32, 1..=7u32);
     let strategy = (shape, 1..=50u32, 0..=50u32, prop::collection::vec(any::<u32>(), 4), any::<u64>());
-    holds(48, strategy, |((models, rows, slots), slot_rows, advance, positions, seed)| {
+    holds(48, strategy, |((models, rows, columns, slots), slot_rows, advance, positions, seed)| {
         let mut calculation = Calculation::new(seed);
-        let x = calculation.eighths(models, rows, 1);
+        let x = calculation.eighths(models, rows, columns);
         let positions = positions[..models as usize].to_vec();
         let position = calculation.given(Element::U32, [models, 1, 1], positions);
         let y = calculation.eighths(models, 1, slots);
@@ -256,7 +256,7 @@ fn a_tally_goes_to_its_slot_and_moves_on() {
         let (mut expected, mut moved) = (Vec::new(), Vec::new());
         for model in 0..models {
             let place = calculation.word(position, model, 0, 0);
-            let total: f32 = (0..rows).map(|row| calculation.value(x, model, row, 0)).sum();
+            let total: f32 = (0..rows * columns).map(|i| calculation.value(x, model, i / columns, i % columns)).sum();
             let old = |slot| calculation.value(y, model, 0, slot);
             let is_own = |slot| slot == place / slot_rows % slots;
             expected.extend((0..slots).map(|slot| if is_own(slot) { total * 0.25 } else { old(slot) }));

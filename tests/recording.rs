@@ -7,7 +7,7 @@ use nngpu::kernels::batch::record_gather;
 use nngpu::kernels::dropout::record_dropout;
 use nngpu::kernels::embedding::{record_embed, record_embed_gradient};
 use nngpu::kernels::gate::{record_glu, record_prelu, record_prelu_gradient};
-use nngpu::kernels::loss::record_correct;
+use nngpu::kernels::loss::{Criterion, LossOperands, Reduction, record_correct, record_criterion, record_loss};
 use nngpu::kernels::matmul::{record_dense_gradient, record_matmul};
 use nngpu::kernels::normalise::{
     record_moments, record_normalise, record_normalise_backward, record_normalise_gradient,
@@ -116,10 +116,88 @@ fn rows_without_columns_have_no_probabilities_and_no_largest() {
     assert_eq!(message(record_correct(&mut plan, z, classes, hits)), "correct: found z of [2, 0], expected [2, 1]");
     let (losses, gradient) = (plan.tensor("losses", 1, 2, 1), plan.tensor("gradient", 1, 2, 0));
     for loss in Loss::ALL {
-        let refused = nngpu::kernels::loss::record_loss(&mut plan, loss, z, y, losses, gradient);
-        let expected = format!("{loss}: found an output without columns, expected at least one column");
-        assert_eq!(message(refused), expected);
+        let refused = record_loss(&mut plan, loss, z, y, losses, gradient);
+        let expected = match loss.takes_numbers() {
+            true => "an output without columns, expected at least one column",
+            false => "numbers as targets, expected class indices, one for each row",
+        };
+        assert_eq!(message(refused), format!("{}: found {expected}", loss.name()));
     }
+}
+
+#[test]
+fn targets_and_weights_that_a_loss_cannot_take_are_refused() {
+    let mut plan = Plan::new();
+    let (z, dz) = (plan.tensor("z", 1, 5, 3), plan.tensor("dz", 1, 5, 3));
+    let (numbers, classes) = (plan.tensor("numbers", 1, 5, 3), plan.integers("classes", 1, 5, 1));
+    let (rows, elements) = (plan.tensor("rows", 1, 5, 1), plan.tensor("elements", 1, 5, 3));
+    let class_weights = plan.tensor("class weights", 1, 1, 3);
+    let declared = plan.clone();
+    for loss in Loss::ALL {
+        let values = if loss.shape(5, 3) == [5, 1] { rows } else { elements };
+        if !loss.takes_classes() {
+            let expected = "class indices as targets, expected numbers; `cross_entropy`, `focal` and `nll` take class \
+                            indices";
+            assert_eq!(
+                message(record_loss(&mut plan, loss, z, classes, values, dz)),
+                format!("{}: found {expected}", loss.name())
+            );
+        }
+        if !loss.takes_numbers() {
+            let expected = "numbers as targets, expected class indices, one for each row";
+            assert_eq!(
+                message(record_loss(&mut plan, loss, z, numbers, values, dz)),
+                format!("{}: found {expected}", loss.name())
+            );
+        }
+    }
+    let gaussian = Loss::GaussianNll { eps: 1e-6, full: false };
+    assert_eq!(
+        message(record_loss(&mut plan, gaussian, z, numbers, rows, dz)),
+        "gaussian_nll: found an output of 3 columns, expected an even number: means, and as many variances"
+    );
+    assert_eq!(
+        message(record_loss(&mut plan, Loss::Mse, z, numbers, rows, dz)),
+        "mse: found loss values of [5, 1], expected [5, 3]"
+    );
+    let wrong = Loss::Huber { delta: 0.0 };
+    assert_eq!(
+        message(record_loss(&mut plan, wrong, z, numbers, elements, dz)),
+        "delta of the loss huber: found 0, expected a number above 0"
+    );
+
+    let operands = LossOperands {
+        output: z,
+        targets: classes,
+        weights: None,
+        class_weights: Some(class_weights),
+        values: rows,
+        gradient: dz,
+    };
+    let mut record = |loss, reduction, operands| record_criterion(&mut plan, Criterion { loss, reduction }, operands);
+    let shares = LossOperands { targets: numbers, ..operands };
+    assert_eq!(
+        message(record(Loss::CrossEntropy, Reduction::Mean, shares)),
+        "cross_entropy: found class weights, but no class indices as targets, expected class indices, or weights of the \
+         rows"
+    );
+    let short = LossOperands { class_weights: Some(class_weights.part(0, 1, 2)), ..operands };
+    assert_eq!(
+        message(record(Loss::CrossEntropy, Reduction::Mean, short)),
+        "cross_entropy: found class weights of [1, 2], expected [1, 3]"
+    );
+    let tall = LossOperands { weights: Some(numbers.part(0, 4, 1)), ..operands };
+    assert_eq!(
+        message(record(Loss::CrossEntropy, Reduction::WeightedMean, tall)),
+        "cross_entropy: found an array of [4, 1], expected [5, 1], or a length of 1 where it is to be repeated"
+    );
+    // What is refused last leaves no weights behind.
+    let twice = LossOperands { gradient: z, weights: Some(rows), values: dz.part(0, 5, 1), ..operands };
+    assert_eq!(
+        message(record(Loss::CrossEntropy, Reduction::WeightedMean, twice)),
+        "cross_entropy_classes, operand `dz`: found `z` twice, expected a written buffer bound once"
+    );
+    assert_eq!(plan, declared, "something of what was refused was recorded");
 }
 
 #[test]

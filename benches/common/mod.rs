@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use nngpu::compute::{Buffer, Capabilities, Element, Gpu, Plan, Program, Tensor};
 use nngpu::kernels::batch::{Slot, record_gather, record_tally};
-use nngpu::kernels::loss::record_loss;
+use nngpu::kernels::loss::{Reduction, record_loss};
 use nngpu::kernels::optimizer::{OptimizerState, record_update};
 use nngpu::nn::Fusion;
 use nngpu::random::{Key, Purpose, Threefry};
@@ -110,16 +110,17 @@ pub fn compile_step(device: &Device, workload: &Workload, fusion: Fusion) -> Res
     let parameters = network.declare(&mut plan, "parameters", 1);
     let pass = network.record_training(&mut plan, fusion, None, parameters, x)?;
     let output = pass.output();
-    let row_losses = plan.tensor("row losses", 1, batch, 1);
+    let [rows, columns] = workload.loss.shape(output.rows, output.columns);
+    let values = plan.tensor("loss values", 1, rows, columns);
     let output_gradient = plan.tensor("output gradient", 1, batch, output.columns);
-    record_loss(&mut plan, workload.loss, output, y, row_losses, output_gradient)?;
+    record_loss(&mut plan, workload.loss, output, y, values, output_gradient)?;
     let gradients = network.declare(&mut plan, "gradients", 1);
     network.record_backward(&mut plan, parameters, &pass, output_gradient, gradients)?;
     let state = OptimizerState::declare(&mut plan, &workload.optimizer, 1, network.length());
     record_update(&mut plan, &workload.optimizer, &state, gradients, parameters)?;
     let losses = plan.tensor("losses", 1, 1, 4);
     let slot = Slot { rows: batch, advance: batch };
-    record_tally(&mut plan, 1.0 / batch as f32, row_losses, position, slot, losses)?;
+    record_tally(&mut plan, Reduction::Mean.scale(rows, columns), values, position, slot, losses)?;
 
     let program = device.compile(&plan, &[])?;
     let buffer = |tensor: Tensor| -> Buffer { program.buffer(tensor.buffer) };

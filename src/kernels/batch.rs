@@ -83,11 +83,14 @@ fn gather_fast(args: &mut Args) {
 }
 
 params! {
-    Tally { x: View, position: View, y: View, rows: u32, slots: u32, slot_rows: u32, advance: u32, scale: f32 }
+    Tally {
+        x: View, position: View, y: View,
+        rows: u32, columns: u32, slots: u32, slot_rows: u32, advance: u32, scale: f32,
+    }
     invocations:
 }
 
-/// `y[position / slot_rows] = scale * sum of x`, then `position += advance`.
+/// `y[position / slot_rows] = scale * sum of all x`, then `position += advance`.
 pub static TALLY: Kernel = Kernel {
     name: "tally",
     params: Tally::FIELDS,
@@ -106,11 +109,10 @@ pub struct Slot {
     pub advance: u32,
 }
 
-/// Records `y[position / slot.rows] = scale * sum of x`, then `position += slot.advance`.
+/// Records `y[position / slot.rows] = scale * sum of all x`, then `position += slot.advance`.
 ///
-/// `x` is `[rows, 1]`, `y` is `[1, slots]`, `position` is `[1, 1]`; each model has its own.
+/// `x` is `[rows, columns]`, `y` is `[1, slots]`, `position` is `[1, 1]`; each model has its own.
 pub fn record_tally(plan: &mut Plan, scale: f32, x: Tensor, position: Tensor, slot: Slot, y: Tensor) -> Result<()> {
-    x.expect("tally", "x", x.rows, 1)?;
     position.expect("tally", "position", 1, 1)?;
     y.expect("tally", "y", 1, y.columns.max(1))?;
     let models = Plan::models("tally", &[x, position, y])?;
@@ -119,6 +121,7 @@ pub fn record_tally(plan: &mut Plan, scale: f32, x: Tensor, position: Tensor, sl
         position: position.view(models),
         y: y.view(models),
         rows: x.rows,
+        columns: x.columns,
         slots: y.columns,
         slot_rows: slot.rows.max(1),
         advance: slot.advance,
@@ -135,7 +138,7 @@ fn tally(args: &mut Args) {
     for model in 0..args.models {
         let position = &mut position[p.position.at(model, 0, 0)];
         let slot = *position / p.slot_rows % p.slots;
-        let total = tree_sum(p.rows, |row| x[p.x.at(model, row, 0)]);
+        let total = tree_sum(p.rows * p.columns, |i| x[p.x.at(model, i / p.columns, i % p.columns)]);
         y[p.y.at(model, 0, slot)] = p.scale * total;
         *position = position.wrapping_add(p.advance);
     }

@@ -9,7 +9,7 @@ use super::{Array, Fusion, Network, Noise, Parameters, WeightsOptions, layers_te
 use crate::compute::{Buffer, BufferId, Device, Element, Plan, Tensor};
 use crate::kernels::activation::Activation;
 use crate::kernels::array::record_sum;
-use crate::kernels::loss::{Loss, record_loss};
+use crate::kernels::loss::{Loss, Reduction, record_loss};
 use crate::kernels::optimizer::{Optimizer, OptimizerState, record_update};
 use crate::{Error, Result};
 
@@ -206,10 +206,11 @@ impl Mlp {
         let (mean, noise) = (plan.tensor("loss", 1, 1, 1), self.network.declare_noise(&mut plan, 1));
         let pass = self.network.record_training(&mut plan, fusion, noise, parameters, input)?;
         let output = pass.output();
-        let row_losses = plan.tensor("row losses", 1, output.rows, 1);
+        let [rows, columns] = loss.shape(output.rows, output.columns);
+        let values = plan.tensor("loss values", 1, rows, columns);
         let output_gradient = plan.tensor("output gradient", 1, output.rows, output.columns);
-        record_loss(&mut plan, loss, output, targets, row_losses, output_gradient)?;
-        record_sum(&mut plan, 1.0 / input.rows as f32, row_losses, mean)?;
+        record_loss(&mut plan, loss, output, targets, values, output_gradient)?;
+        record_sum(&mut plan, Reduction::Mean.scale(rows, columns), values, mean)?;
         self.network.record_backward(&mut plan, parameters, &pass, output_gradient, gradients)?;
         let given = [(parameters.buffer, &self.parameters), (input.buffer, x.buffer()), (targets.buffer, y.buffer())];
         let program = self.device.compile(&plan, &given)?;

@@ -6,7 +6,7 @@ use super::check_fit;
 use super::sweep::{Recorded, Sweep};
 use crate::data::{Dataset, Matrix, Targets};
 use crate::kernels::batch::{Slot, record_tally};
-use crate::kernels::loss::{Loss, record_correct, record_loss};
+use crate::kernels::loss::{Link, Loss, record_correct, record_loss};
 use crate::kernels::softmax::record_softmax;
 use crate::nn::{Fusion, Mlp, Network};
 use crate::{Device, Result};
@@ -110,17 +110,19 @@ impl<'a> Evaluator<'a> {
             let hits = plan.tensor("hits", 1, 1, batch.n_batches);
             let output = network.record_forward(plan, Fusion::Fused, parameters, batch.x)?;
             let targets = batch.y.expect("an evaluation has targets");
-            let row_losses = plan.tensor("row losses", 1, batch.rows, 1);
+            let [rows, columns] = loss.shape(output.rows, output.columns);
+            let values = plan.tensor("loss values", 1, rows, columns);
             let unused = plan.tensor("output gradient", 1, batch.rows, output.columns);
-            record_loss(plan, loss, output, targets, row_losses, unused)?;
+            record_loss(plan, loss, output, targets, values, unused)?;
             let stay = Slot { rows: batch.full_rows, advance: 0 };
-            if loss == Loss::CrossEntropy {
+            if loss.link() == Link::Softmax {
                 let row_hits = plan.tensor("row hits", 1, batch.rows, 1);
                 record_correct(plan, output, targets, row_hits)?;
                 record_tally(plan, 1.0, row_hits, batch.position, stay, hits)?;
             }
             let move_on = Slot { advance: batch.rows, ..stay };
-            record_tally(plan, 1.0, row_losses, batch.position, move_on, losses)?;
+            // The total is divided by the rows in the end.
+            record_tally(plan, 1.0 / columns as f32, values, batch.position, move_on, losses)?;
             Ok(Recorded { kept: vec![parameters, losses, hits], result: None })
         })?;
         Ok(Evaluator { device: device.clone(), sweep, variance })
@@ -199,7 +201,7 @@ pub async fn predict_async(mlp: &Mlp, features: &Matrix, loss: Loss) -> Result<M
     let mut sweep = Sweep::new(device, rows, None, batch_size, 1, &[mlp.buffer()], |plan, batch| {
         let parameters = network.declare(plan, "parameters", 1);
         let mut result = network.record_forward(plan, Fusion::Fused, parameters, batch.x)?;
-        if loss == Loss::CrossEntropy {
+        if loss.link() == Link::Softmax {
             let probabilities = plan.tensor("probabilities", 1, batch.rows, outputs);
             record_softmax(plan, result, probabilities)?;
             result = probabilities;

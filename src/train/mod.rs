@@ -29,7 +29,7 @@ use crate::compute::{Buffer, Device, Plan};
 use crate::data::Dataset;
 use crate::kernels::batch::{Slot, record_tally};
 use crate::kernels::dropout::record_count;
-use crate::kernels::loss::{Loss, record_loss};
+use crate::kernels::loss::{Loss, Reduction, record_loss};
 use crate::kernels::optimizer::{Clip, Optimizer};
 use crate::nn::{Fusion, Mlp, Network, Noise};
 use crate::random::{Key, Purpose, Threefry};
@@ -283,15 +283,16 @@ fn record_step(
 
     let pass = network.record_training(plan, Fusion::Fused, noise, parameters, batch.x)?;
     let output = pass.output();
-    let row_losses = plan.tensor("row losses", models, batch.rows, 1);
+    let [rows, columns] = loss.shape(output.rows, output.columns);
+    let values = plan.tensor("loss values", models, rows, columns);
     let output_gradient = plan.tensor("output gradient", models, batch.rows, output.columns);
     let targets = batch.y.expect("training has targets");
-    record_loss(plan, loss, output, targets, row_losses, output_gradient)?;
+    record_loss(plan, loss, output, targets, values, output_gradient)?;
     let gradients = network.declare(plan, "gradients", models);
     network.record_backward(plan, parameters, &pass, output_gradient, gradients)?;
     update.record_batch(plan, &state, batch, gradients, parameters)?;
     let slot = Slot { rows: batch.full_rows, advance: batch.rows };
-    record_tally(plan, 1.0 / batch.rows as f32, row_losses, batch.position, slot, losses)?;
+    record_tally(plan, Reduction::Mean.scale(rows, columns), values, batch.position, slot, losses)?;
     if let Some(noise) = noise {
         record_count(plan, noise.step, 1)?;
     }

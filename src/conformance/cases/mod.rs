@@ -10,7 +10,7 @@ mod product;
 use activation::activation_cases;
 use array::element_cases;
 use layer::{layer_cases, softmax_cases};
-use loss::row_cases;
+use loss::{pair_cases, row_cases};
 use optimizer::{gradient_cases, optimizer_cases};
 use product::product_cases;
 
@@ -56,6 +56,7 @@ pub fn cases() -> Vec<Case> {
             cases.extend(row_cases(models, rows, columns));
             cases.extend(layer_cases(models, rows, columns));
             cases.extend(softmax_cases(models, rows, columns));
+            cases.extend(pair_cases(models, rows, columns));
         }
         cases.extend(activation_cases(models));
         // Beside whole tiles of 16, 32 and 64 there are one row and column less, and one more.
@@ -78,6 +79,7 @@ pub fn cases() -> Vec<Case> {
         // One less than a workgroup, just one, one more, and a prime; columns and rows count too.
         for length in [63, 64, 65, 67] {
             cases.extend(element_cases(models, 1, length));
+            cases.extend(pair_cases(models, 1, length));
             cases.extend(row_cases(models, length, 3));
             cases.extend(layer_cases(models, 1, length));
             cases.extend(softmax_cases(models, length, 3));
@@ -86,6 +88,7 @@ pub fn cases() -> Vec<Case> {
         }
         // More than four workgroups of elements, of rows, and of columns.
         cases.extend(element_cases(models, 2, 259));
+        cases.extend(pair_cases(models, 2, 259));
         cases.extend(row_cases(models, 259, 3));
         cases.extend(layer_cases(models, 2, 259));
         cases.extend(layer_cases(models, 259, 2));
