@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use nngpu::compute::Plan;
 use nngpu::kernels::loss::record_loss;
-use nngpu::kernels::optimizer::{OptimizerState, record_update};
+use nngpu::kernels::optimizer::{OptimizerState, Part, record_update_in_parts};
 use nngpu::nn::{Fusion, Network};
 use nngpu::{Activation, Device, Loss, Optimizer};
 
@@ -51,8 +51,13 @@ const MANY: usize = 300;
 
 /// Allocations of a few and of many training steps.
 fn allocations(device: &Device, sizes: &[usize], batch: u32, fusion: Fusion) -> [usize; 2] {
+    allocations_of(Optimizer::adam(0.001), device, sizes, batch, fusion)
+}
+
+fn allocations_of(optimizer: Optimizer, device: &Device, sizes: &[usize], batch: u32, fusion: Fusion) -> [usize; 2] {
     let network = Network::new(sizes, Activation::Relu).expect("sizes");
-    let optimizer = Optimizer::adam(0.001);
+    let parts = network.parameters().iter();
+    let parts: Vec<Part> = parts.map(Part::from).collect();
     let mut plan = Plan::new();
     let (x, y) = (plan.tensor("x", 1, batch, network.inputs()), plan.tensor("y", 1, batch, network.outputs()));
     let parameters = network.declare(&mut plan, "parameters", 1);
@@ -64,7 +69,7 @@ fn allocations(device: &Device, sizes: &[usize], batch: u32, fusion: Fusion) -> 
     let gradient = plan.tensor("output gradient", 1, batch, network.outputs());
     record_loss(&mut plan, Loss::Mse, output, y, losses, gradient).expect("shapes");
     network.record_backward(&mut plan, parameters, &pass, gradient, gradients).expect("shapes");
-    record_update(&mut plan, &optimizer, &state, gradients, parameters).expect("shapes");
+    record_update_in_parts(&mut plan, &optimizer, &state, &parts, gradients, parameters).expect("shapes");
     let program = device.compile(&plan, &[]).expect("compiles");
     device.run(&program, 1).expect("runs");
     [FEW, MANY].map(|steps| count(|| device.run(&program, steps).expect("runs")))
@@ -75,6 +80,13 @@ fn a_step_allocates_nothing() {
     assert!(count(|| drop(std::hint::black_box(vec![1u8]))) > 0, "the counter is blind");
     let reference = Device::reference();
     let cpu = Device::cpu_with_threads(1).expect("one thread");
+    for name in Optimizer::NAMES {
+        let optimizer = Optimizer::named(name, None).expect("a name of its own");
+        for device in [&reference, &cpu] {
+            let [few, many] = allocations_of(optimizer, device, &[3, 5, 2], 7, Fusion::Fused);
+            assert_eq!(few, many, "{}, {name}", device.description());
+        }
+    }
     for fusion in [Fusion::Fused, Fusion::Plain] {
         // Products of fewer than 1,024 multiplications are the twin's on both devices.
         for (device, sizes, batch) in [(&reference, [3, 5, 2], 7), (&cpu, [3, 5, 2], 7), (&reference, [11, 13, 3], 17)]

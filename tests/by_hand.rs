@@ -17,7 +17,7 @@ use nngpu::kernels::loss::record_correct;
 use nngpu::kernels::normalise::{
     record_moments, record_normalise, record_normalise_backward, record_normalise_gradient,
 };
-use nngpu::kernels::optimizer::{OptimizerState, record_update};
+use nngpu::kernels::optimizer::{Clip, OptimizerState, record_accumulate, record_clip, record_rate, record_update};
 use nngpu::kernels::softmax::{SoftmaxKind, record_softmax_backward, record_softmax_of};
 use nngpu::train::{Metric, evaluate, predict};
 use nngpu::{Activation, Array, Device, Loss, Mlp, Optimizer};
@@ -193,6 +193,45 @@ fn sgd_and_momentum() {
         // Nesterov: w = 1 - 0.5 (1 + 0.5), then 0.25 - 0.5 (1 + 0.75).
         // Decay: g = 1.5, v = 1.5, w = 0.25; then g = 1.125, v = 1.875, w = 0.25 - 0.9375.
         both(momentum(0.0, 0.0, true), momentum(0.0, 0.5, false), [[0.25, -0.625], [0.25, -0.6875]]);
+    }
+}
+
+#[test]
+fn gradients_before_an_update() {
+    for (name, device) in devices_and_forms() {
+        // 3, 4 and 12 have the norm 13; brought to 6.5 they are half as long, but for the 1e-6 beside 13.
+        for (clip, expected) in [
+            (Clip::Norm(6.5), [1.5, -2.0, 6.0]),
+            (Clip::Norm(13.5), [3.0, -4.0, 12.0]),
+            (Clip::Value(3.5), [3.0, -3.5, 3.5]),
+        ] {
+            let mut plan = Plan::new();
+            let dw = plan.tensor("dw", 1, 1, 3);
+            record_clip(&mut plan, clip, dw).expect("shapes");
+            let found = run(&device, &plan, &[(dw, &[3.0, -4.0, 12.0])], dw);
+            check(&format!("{name}, {clip:?}"), &found, &expected, 1e-6);
+        }
+
+        // After 4 rows with a mean of 1 come 2 rows of a group of 8 with a mean of 4: 1 + 2/6 of 3.
+        for (position, expected) in [(8, 4.0), (12, 2.0)] {
+            let mut plan = Plan::new();
+            let (x, y) = (plan.tensor("x", 1, 1, 1), plan.tensor("y", 1, 1, 1));
+            let at = plan.integers("position", 1, 1, 1);
+            record_accumulate(&mut plan, [2, 8], x, at, y).expect("shapes");
+            let found = run(&device, &plan, &[(x, &[4.0]), (y, &[1.0]), (at, &[f32::from_bits(position)])], y);
+            check(&format!("{name}, {position} rows before"), &found, &[expected], 4.0 * f32::EPSILON);
+        }
+
+        // Row 5 is in the second five: half of 0.25. Row 17 is beyond the three rates: the first again.
+        for (position, expected) in [(5, 0.125), (14, 0.5), (17, 2.0)] {
+            let mut plan = Plan::new();
+            let (table, settings) = (plan.tensor("table", 1, 1, 3), plan.tensor("settings", 1, 1, 2));
+            let at = plan.integers("position", 1, 1, 1);
+            record_rate(&mut plan, 0.5, table, at, 5, settings).expect("shapes");
+            let inputs: [(Tensor, &[f32]); 3] =
+                [(table, &[4.0, 0.25, 1.0]), (settings, &[7.0, 9.0]), (at, &[f32::from_bits(position)])];
+            check(&format!("{name}, row {position}"), &run(&device, &plan, &inputs, settings), &[expected, 9.0], 0.0);
+        }
     }
 }
 

@@ -248,7 +248,7 @@ fn options_that_cannot_be_used_are_refused() {
     folder.refuses("train table.csv", 2, "--target <COLUMN>");
     folder.refuses("train table.csv -t y --labels l", 2, "cannot be used with");
     folder.refuses("train table.csv -t y --activation swish", 2, "possible values: identity, relu");
-    folder.refuses("train table.csv -t y --optimizer bfgs", 2, "possible values: sgd, momentum, adam");
+    folder.refuses("train table.csv -t y --optimizer bfgs", 2, "possible values: sgd, momentum, rmsprop");
     folder.refuses("train table.csv -t y --learning-rate 0", 2, "expected a number above 0");
     folder.refuses("train table.csv -t y --learning-rate nan", 2, "expected a number above 0");
     folder.refuses("train table.csv -t y --validation 1", 2, "expected a number from 0 to below 1");

@@ -12,7 +12,9 @@ use nngpu::kernels::matmul::{record_dense_gradient, record_matmul};
 use nngpu::kernels::normalise::{
     record_moments, record_normalise, record_normalise_backward, record_normalise_gradient,
 };
-use nngpu::kernels::optimizer::{OptimizerState, record_update};
+use nngpu::kernels::optimizer::{
+    Clip, OptimizerState, Part, record_accumulate, record_clip, record_rate, record_update, record_update_in_parts,
+};
 use nngpu::kernels::softmax::{SoftmaxKind, record_softmax, record_softmax_backward};
 use nngpu::{Loss, Optimizer};
 
@@ -242,6 +244,69 @@ fn a_running_mean_keeps_a_part_from_0_to_1_and_one_shape() {
         );
     }
     assert_eq!(message(record_blend(&mut plan, 0.5, 1.0, x, y)), "blend: found x of [2, 3], expected [3, 2]");
+    assert!(plan.steps().is_empty(), "a refused step was recorded");
+}
+
+#[test]
+fn rules_that_look_at_shapes_must_be_told_them() {
+    let mut plan = Plan::new();
+    let (dw, w) = (plan.tensor("dw", 1, 1, 12), plan.tensor("w", 1, 1, 12));
+    for name in ["adafactor", "muon"] {
+        let optimizer = Optimizer::named(name, None).expect("a name of its own");
+        let state = OptimizerState::declare(&mut plan, &optimizer, 1, 12);
+        assert_eq!(
+            message(record_update(&mut plan, &optimizer, &state, dw, w)),
+            format!(
+                "{name}: found parameters of no known shape, expected an update in parts, each with its rows and columns"
+            )
+        );
+        for (rows, columns, offset) in [(2, 3, 2), (0, 3, 0), (3, 3, 4), (1 << 16, 1 << 16, 0), (1, 1, u32::MAX - 3)] {
+            let part = [Part { offset, rows, columns, is_matrix: true }];
+            assert_eq!(
+                message(record_update_in_parts(&mut plan, &optimizer, &state, &part, dw, w)),
+                format!(
+                    "{name}: found a part of [{rows}, {columns}] from {offset} on, expected parts that begin at multiples \
+                     of 4 and end within 12 elements"
+                )
+            );
+        }
+        let part = [Part { offset: 0, rows: 1, columns: 3, is_matrix: true }];
+        assert_eq!(
+            message(record_update_in_parts(&mut plan, &optimizer, &state, &part, dw, w)),
+            format!("{name}: found state of [1, 12], expected [1, 4]")
+        );
+    }
+    assert!(plan.steps().is_empty(), "a refused step was recorded");
+}
+
+#[test]
+fn what_comes_before_an_update_is_checked() {
+    let mut plan = Plan::new();
+    let (x, y) = (plan.tensor("x", 1, 1, 4), plan.tensor("y", 1, 1, 5));
+    let (position, wide) = (plan.integers("position", 1, 1, 1), plan.integers("wide", 1, 1, 2));
+    let matrix = plan.tensor("matrix", 1, 4, 4);
+    assert_eq!(
+        message(record_clip(&mut plan, Clip::Norm(-1.0), x)),
+        "largest norm of the gradients: found -1, expected a number above 0"
+    );
+    assert_eq!(message(record_clip(&mut plan, Clip::Value(1.0), matrix)), "clip: found dw of [4, 4], expected [1, 4]");
+    assert_eq!(
+        message(record_clip(&mut plan, Clip::Norm(1.0), x.part(0, 1, 1).broadcast("test", 1, 4).expect("repeats"))),
+        "clip: found dw with 0 elements from one to the next, expected contiguous elements"
+    );
+    assert_eq!(
+        message(record_accumulate(&mut plan, [1, 2], x, position, y)),
+        "accumulate: found x of [1, 4], expected [1, 5]"
+    );
+    assert_eq!(
+        message(record_accumulate(&mut plan, [1, 2], x, wide, x)),
+        "accumulate: found position of [1, 2], expected [1, 1]"
+    );
+    let nothing = plan.tensor("nothing", 1, 1, 0);
+    assert_eq!(
+        message(record_rate(&mut plan, 1.0, nothing, position, 1, x)),
+        "rate: found table of [1, 0], expected [1, 1]"
+    );
     assert!(plan.steps().is_empty(), "a refused step was recorded");
 }
 

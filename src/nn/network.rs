@@ -7,6 +7,7 @@ use super::init::Init;
 use super::layer::{Layer, layers_of, layers_text};
 use crate::compute::{Plan, Tensor};
 use crate::kernels::activation::Activation;
+use crate::kernels::optimizer::Part;
 use crate::random::KeySequence;
 use crate::{Error, Result};
 
@@ -493,6 +494,12 @@ impl ParameterSpec {
     /// Whether training moves it: it is neither frozen nor a running statistic.
     pub fn is_trained(&self) -> bool {
         self.role.is_learned() && !self.is_frozen
+    }
+}
+
+impl From<&ParameterSpec> for Part {
+    fn from(spec: &ParameterSpec) -> Part {
+        Part { offset: spec.offset, rows: spec.rows, columns: spec.columns, is_matrix: spec.role.is_matrix() }
     }
 }
 

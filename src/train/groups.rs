@@ -52,8 +52,7 @@ pub(super) fn shares(
             continue;
         }
         let index = groups.iter().position(|group| fits(&group.pattern, &spec.name)).unwrap_or(groups.len());
-        let (offset, rows, columns, is_matrix) = (spec.offset, spec.rows, spec.columns, spec.role.is_matrix());
-        shares[index].parts.push(Part { offset, rows, columns, is_matrix });
+        shares[index].parts.push(Part::from(spec));
     }
     shares.retain(|share| !share.parts.is_empty());
     Ok(shares)

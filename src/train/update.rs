@@ -281,3 +281,55 @@ impl Average {
         if std::mem::replace(&mut self.is_shown, false) { device.submit(&self.hide) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Dataset, Matrix, Targets};
+    use crate::train::{Group, training_sweep};
+    use crate::{Activation, Mlp, Optimizer};
+
+    /// All that the sweep keeps after an epoch in parts of at most `limit` batches.
+    fn kept(device: &Device, settings: &Settings, limit: usize) -> Vec<Vec<u32>> {
+        let column = |factor: f32| (0..23).map(|i| factor * (i as f32 - 11.0) / 11.0).collect::<Vec<f32>>();
+        let x = Matrix::new(23, 1, column(1.0)).expect("a column");
+        let y = Targets::Values(Matrix::new(23, 1, column(-0.5)).expect("a column"));
+        let data = Dataset::new(x, y).expect("as many targets as rows");
+        let mlp = Mlp::new(device, &[1, 6, 1], Activation::Tanh, 1).expect("a network");
+        let (mut sweep, mut updater) =
+            training_sweep(device, mlp.network(), mlp.buffer(), std::borrow::Cow::Owned(data), settings)
+                .expect("settings");
+        pollster::block_on(async {
+            for epoch in 1..=2 {
+                updater.start_epoch(epoch).expect("a table");
+                sweep.start_in_order().expect("rows");
+                while sweep.advance(limit).await.expect("runs") > 0 {}
+            }
+        });
+        (0..sweep.kept_tensors().len()).map(|index| device.read(&sweep.kept(index)).expect("readable")).collect()
+    }
+
+    #[test]
+    fn an_epoch_in_other_parts_gives_the_same_bytes() {
+        for accumulate in [1, 3] {
+            let settings = Settings {
+                optimizer: Optimizer::adam_w(0.01),
+                batch_size: 2,
+                groups: vec![Group { pattern: "*.bias".into(), optimizer: Optimizer::muon(0.02) }],
+                schedule: Some(Schedule::cosine(0.1, 20)),
+                clip: Some(Clip::Norm(0.5)),
+                accumulate,
+                ema: Some(0.9),
+                ..Settings::default()
+            };
+            for device in [Device::reference(), Device::cpu()] {
+                let whole = kept(&device, &settings, usize::MAX);
+                assert!(whole.iter().flatten().any(|word| *word != 0));
+                for limit in [1, 2, 5] {
+                    let name = device.description();
+                    assert!(kept(&device, &settings, limit) == whole, "{name}, {accumulate} batches, parts of {limit}");
+                }
+            }
+        }
+    }
+}

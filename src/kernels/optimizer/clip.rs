@@ -61,7 +61,8 @@ pub(super) fn expect_run(operation: &str, name: &str, x: Tensor) -> Result<()> {
     if x.view.column == 1 {
         return Ok(());
     }
-    let (found, expected) = (format!("{name} whose elements lie apart"), "contiguous elements".into());
+    let found = format!("{name} with {} elements from one to the next", x.view.column);
+    let expected = "contiguous elements".into();
     Err(Error::Shape { operation: operation.into(), found, expected })
 }
 
