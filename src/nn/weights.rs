@@ -113,7 +113,7 @@ fn read_bytes(
 ) -> Result<(Vec<f32>, Network)> {
     let refuse = |problem: String| Error::ModelFile { path: path.into(), problem };
     let by_content = if is_zip(bytes) { WeightsFormat::Npz } else { WeightsFormat::Safetensors };
-    let (mut tensors, network) = match options.format.unwrap_or(by_content) {
+    let (mut tensors, network): (Vec<Stored>, Network) = match options.format.unwrap_or(by_content) {
         WeightsFormat::Safetensors => {
             let damaged = |error: safetensors::SafeTensorError| {
                 refuse(format!("expected a whole safetensors file, as `nngpu train` writes: {error}"))
