@@ -1,11 +1,14 @@
 //! The names of parameters in files and in networks.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::nn::ParameterSpec;
 use crate::{Error, Result};
 
 /// How the names of parameters in a file relate to those of the network, `layers.0.weight` and so on.
 ///
-/// A name is that of a module and, after the last dot, that of the parameter within it.
+/// A name is that of a module and, after the last dot, that of the parameter within it. A residual layer
+/// holds modules: `layers.2.layers.0.weight`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Names {
     /// The network's own names where all of them are there; else the order of [`Names::Sequential`].
@@ -17,10 +20,12 @@ pub enum Names {
     Own,
     /// The order of the modules' numbers: `0.weight`, `2.weight`, as PyTorch's `nn.Sequential` counts
     /// activations too, or `layers.0.weight`, `layers.2.weight`, as MLX's does. The module with the
-    /// lowest number is the network's first layer with parameters, and so on. For reading only.
+    /// lowest number is the network's first one with parameters, and so on, those of a residual layer
+    /// among them. Names may have words before and between numbers, if all have the same. For reading only.
     Sequential,
-    /// The numbers of the modules that have parameters, in order: `[0, 2]` stands for `0.weight` and
-    /// `2.weight`, which PyTorch's `nn.Sequential` loads into its modules 0 and 2.
+    /// The numbers of the layers that have parameters, in order: `[0, 2]` stands for `0.weight` and
+    /// `2.weight`, which PyTorch's `nn.Sequential` loads into its modules 0 and 2; `layers.0.weight` and
+    /// `layers.2.weight` are read too.
     Positions(Vec<usize>),
     /// Pairs of a name in the file and its name in the network, either of a parameter or of a module:
     /// `("fc1", "layers.0")` for `fc1.weight` and `fc1.bias`. The longest that fits counts. A name
@@ -60,11 +65,9 @@ impl Names {
             }
             Names::Positions(positions) => {
                 check_positions(positions, specs).map_err(|expected| setting(format!("{positions:?}"), &expected))?;
-                let layers = modules(specs.iter().map(|spec| spec.name.as_str()));
                 let name = |spec: &ParameterSpec| {
-                    let (module, parameter) = split(&spec.name);
-                    let layer = layers.iter().position(|layer| *layer == module).expect("a module of the network");
-                    format!("{}.{parameter}", positions[layer])
+                    let (layer, rest) = outermost(&spec.name).expect("names of networks have numbers");
+                    format!("{}.{rest}", positions[layer])
                 };
                 specs.iter().map(name).collect()
             }
@@ -87,11 +90,10 @@ impl Names {
     ///
     /// Names that have no order, positions of other layers.
     pub(super) fn mapping(&self, found: &[&str], specs: &[ParameterSpec]) -> Result<Mapping, String> {
-        let by_order = |numbers: &[u64]| by_order(found, numbers, specs);
         match self {
             Names::Own => Ok(Mapping::new(found, found.iter().map(|name| name.to_string()), specs)),
-            Names::Sequential => match numbers(found) {
-                Some(numbers) => Ok(by_order(&numbers)),
+            Names::Sequential => match ordered(found) {
+                Some(modules) => Ok(by_order(found, &modules, specs)),
                 None => {
                     Err(format!("found the names {}, expected modules with numbers, such as `0.weight`", list(found)))
                 }
@@ -100,8 +102,13 @@ impl Names {
                 check_positions(positions, specs).map_err(|expected| {
                     format!("found the positions {positions:?} for its layers, expected {expected}")
                 })?;
-                let positions: Vec<u64> = positions.iter().map(|&position| position as u64).collect();
-                Ok(by_order(&positions))
+                let own = |name: &&str| {
+                    let (number, rest) = outermost(name)?;
+                    let layer = positions.iter().position(|position| *position == number)?;
+                    Some(format!("layers.{layer}.{rest}"))
+                };
+                // What belongs to no layer has no name that a parameter could have.
+                Ok(Mapping::new(found, found.iter().map(|name| own(name).unwrap_or_default()), specs))
             }
             Names::Custom(pairs) => {
                 let to_network: Vec<(&str, &str)> = pairs.iter().map(|(file, own)| (&**file, &**own)).collect();
@@ -114,7 +121,7 @@ impl Names {
                 }
                 // Where some names are right, those that are not speak for themselves.
                 let is_foreign = own.positions.iter().all(Option::is_none);
-                if let Some(ordered) = numbers(found).map(|numbers| by_order(&numbers))
+                if let Some(ordered) = ordered(found).map(|modules| by_order(found, &modules, specs))
                     && (ordered.is_complete() || is_foreign)
                 {
                     return Ok(ordered);
@@ -181,48 +188,52 @@ fn split(name: &str) -> (&str, &str) {
 
 /// The different modules of names, in the order of their first.
 fn modules<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut modules: Vec<&str> = Vec::new();
-    for (module, _) in names.map(split) {
-        if !modules.contains(&module) {
-            modules.push(module);
-        }
+    let mut known = HashSet::new();
+    names.map(|name| split(name).0).filter(|module| known.insert(*module)).collect()
+}
+
+/// The number of the outermost layer and what follows it, with or without `layers.` in front.
+fn outermost(name: &str) -> Option<(usize, &str)> {
+    let (digits, rest) = name.strip_prefix("layers.").unwrap_or(name).split_once('.')?;
+    Some((number(digits)?, rest))
+}
+
+/// A number without a sign or zeros in front, so that no two parts of names have one number.
+fn number(digits: &str) -> Option<usize> {
+    digits.parse().ok().filter(|number: &usize| number.to_string() == digits)
+}
+
+/// The modules of names by their numbers; none where two of them first differ in something else.
+fn ordered<'a>(names: &[&'a str]) -> Option<Vec<&'a str>> {
+    fn parts(module: &str) -> impl Iterator<Item = (Option<usize>, &str)> {
+        module.split('.').map(|part| (number(part), part))
     }
-    modules
+    let mut modules: Vec<&str> = modules(names.iter().copied());
+    modules.sort_by(|a, b| parts(a).cmp(parts(b)));
+    // The first difference of any two is that of some neighbours between them.
+    let is_told = |pair: &[&str]| {
+        let difference = parts(pair[0]).zip(parts(pair[1])).find(|(a, b)| a != b);
+        difference.is_none_or(|((a, _), (b, _))| a.is_some() && b.is_some())
+    };
+    let has_number = |module: &&str| parts(module).any(|(number, _)| number.is_some());
+    (modules.iter().all(has_number) && modules.windows(2).all(is_told)).then_some(modules)
 }
 
-/// What stands before a module's number, and the number.
-fn number(module: &str) -> Option<(&str, u64)> {
-    let (stem, digits) = split(module);
-    // Without a sign or zeros in front, so that no two modules have one number.
-    let number: u64 = digits.parse().ok()?;
-    (number.to_string() == digits).then_some((stem, number))
-}
-
-/// The numbers of the modules, from the lowest; none unless all names have one, after the same stem.
-fn numbers(names: &[&str]) -> Option<Vec<u64>> {
-    let numbered: Option<Vec<_>> = modules(names.iter().copied()).into_iter().map(number).collect();
-    let numbered = numbered?;
-    let stem = numbered.first()?.0;
-    let mut numbers: Vec<u64> = numbered.iter().map(|(_, number)| *number).collect();
-    numbers.sort_unstable();
-    numbered.iter().all(|(found, _)| *found == stem).then_some(numbers)
-}
-
-/// The mapping in which the module number `numbers[k]` is the network's layer `k`.
-fn by_order(found: &[&str], numbers: &[u64], specs: &[ParameterSpec]) -> Mapping {
+/// The mapping in which the first of `modules` is the network's first module, and so on.
+fn by_order(found: &[&str], found_modules: &[&str], specs: &[ParameterSpec]) -> Mapping {
     let layers = modules(specs.iter().map(|spec| spec.name.as_str()));
+    let pairs: HashMap<&str, &str> = found_modules.iter().copied().zip(layers).collect();
     let own = |name: &&str| {
         let (module, parameter) = split(name);
-        let (_, number) = number(module)?;
-        let layer = layers.get(numbers.iter().position(|found| *found == number)?)?;
-        Some(format!("{layer}.{parameter}"))
+        Some(format!("{}.{parameter}", pairs.get(module)?))
     };
-    // What belongs to no layer has no name that a parameter could have.
     Mapping::new(found, found.iter().map(|name| own(name).unwrap_or_default()), specs)
 }
 
+/// Tells what was expected, if not these positions.
 fn check_positions(positions: &[usize], specs: &[ParameterSpec]) -> Result<(), String> {
-    let n_layers = modules(specs.iter().map(|spec| spec.name.as_str())).len();
+    let layers = specs.iter().filter_map(|spec| outermost(&spec.name));
+    let n_layers = layers.map(|(layer, _)| layer + 1).max().unwrap_or(0);
     let is_right = positions.len() == n_layers && positions.windows(2).all(|pair| pair[0] < pair[1]);
     if is_right { Ok(()) } else { Err(format!("{n_layers} of them, in order")) }
 }

@@ -112,6 +112,49 @@ fn batches_that_pytorch_counted_are_left_out() {
 }
 
 #[test]
+fn layers_of_every_kind_are_found() {
+    let network: Network = "3 -> 4 batch_norm(affine=false) prelu residual(2 tanh 4) relu 1".parse().expect("layers");
+    let values = network.initial(3);
+    // As PyTorch numbers them, with a residual block that holds an `nn.Sequential`.
+    let torch = [
+        "0.weight",
+        "0.bias",
+        "1.running_mean",
+        "1.running_var",
+        "2.weight",
+        "3.block.0.weight",
+        "3.block.0.bias",
+        "3.block.2.weight",
+        "3.block.2.bias",
+        "5.weight",
+        "5.bias",
+    ];
+    let shapes: Vec<Vec<usize>> = network.parameters().iter().map(ParameterSpec::shape).collect();
+    let bytes = |spec: &ParameterSpec| bytemuck::cast_slice::<f32, u8>(&values[spec.range()]).to_vec();
+    let tensors = torch.iter().zip(&shapes).zip(network.parameters());
+    let mut tensors: Vec<(&str, Dtype, &[usize], Vec<u8>)> =
+        tensors.map(|((name, shape), spec)| (*name, Dtype::F32, &shape[..], bytes(spec))).collect();
+    assert_eq!(tensors.len(), network.parameters().len());
+    tensors.push(("1.num_batches_tracked", Dtype::I64, &[], vec![0; 8]));
+    let file = safetensors(&tensors);
+    for names in [Names::Auto, Names::Sequential] {
+        let options = WeightsOptions { names, ..WeightsOptions::default() };
+        let found = read_bytes(Path::new("file"), &file, &options, |_| Ok(network.clone())).expect("readable");
+        assert_eq!(found.0, values);
+    }
+    // Positions are those of the outermost layers; what lies within one keeps its name.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("w.safetensors");
+    let options = WeightsOptions { names: Names::Positions(vec![0, 1, 2, 3, 5]), ..WeightsOptions::default() };
+    write_weights(&path, &network, &values, None, &options).expect("written");
+    let (found, _) = read_weights(&path, &options, |_| Ok(network.clone())).expect("readable");
+    assert_eq!(found, values);
+    let bytes = std::fs::read(&path).expect("readable");
+    let names = SafeTensors::deserialize(&bytes).expect("safetensors");
+    assert!(names.tensor("3.layers.1.weight").is_ok() && names.tensor("5.bias").is_ok(), "{:?}", names.names());
+}
+
+#[test]
 fn names_that_do_not_fit_are_told_at_once() {
     let own = ["layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias"];
     let words = named(["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"]);
@@ -128,12 +171,15 @@ fn names_that_do_not_fit_are_told_at_once() {
     );
     // Numbers after several stems, written in several ways, or with a sign, have no order.
     refused(&named(["a.0.weight", "a.0.bias", "b.1.weight", "b.1.bias"]), Names::Auto, "no numbers that tell");
+    refused(&named(["0.a.weight", "0.a.bias", "0.b.weight", "0.b.bias"]), Names::Sequential, "expected modules");
+    refused(&named(["0.weight", "0.bias", "out.weight", "out.bias"]), Names::Sequential, "expected modules");
     refused(&named(["0.weight", "0.bias", "00.weight", "00.bias"]), Names::Sequential, "expected modules");
     refused(&named(["0.weight", "0.bias", "+1.weight", "+1.bias"]), Names::Sequential, "expected modules");
 
     let torch = named(["0.weight", "0.bias", "2.weight", "3.bias"]);
     refused(&torch, Names::Auto, "missing parameters: layers.1.bias; unknown ones: 3.bias");
     refused(&torch, Names::Positions(vec![0, 2]), "missing parameters: layers.1.bias; unknown ones: 3.bias");
+    refused(&named(own), Names::Positions(vec![0, 2]), "unknown ones: layers.1.bias, layers.1.weight");
     refused(&torch, Names::Positions(vec![0]), "found the positions [0] for its layers, expected 2 of them, in order");
     refused(&torch, Names::Positions(vec![2, 0]), "expected 2 of them, in order");
 
