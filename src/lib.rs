@@ -22,6 +22,9 @@ pub mod model;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod tutorial;
 
+pub mod compat;
+
+pub use compat::Compat;
 pub use compute::Device;
 pub use error::{Error, Result};
 pub use formula::Formula;

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(not(target_arch = "wasm32"))]
 use super::write_weights;
-use super::{Array, Fusion, Network, Noise, Parameters, WeightsOptions, layers_text, read_weights};
+use super::{Array, Fusion, Network, Noise, Parameters, WeightsOptions, read_weights};
 use crate::compute::{Buffer, BufferId, Device, Element, Plan, Tensor};
 use crate::kernels::activation::Activation;
 use crate::kernels::array::record_sum;
 use crate::kernels::loss::{Loss, Reduction, record_loss};
-use crate::kernels::optimizer::{Optimizer, OptimizerState, record_update};
 use crate::{Error, Result};
 
 /// A network on a device.
@@ -294,48 +293,5 @@ impl Mlp {
     ) -> Result<Mlp> {
         let (values, _) = read_weights(path.as_ref(), options, |_| Ok(network.clone()))?;
         Mlp::with(device, network, &values)
-    }
-}
-
-/// Stochastic gradient descent by hand: `w -= learning_rate * dw`.
-#[derive(Clone, Copy, Debug)]
-pub struct Sgd {
-    optimizer: Optimizer,
-}
-
-impl Sgd {
-    /// With a step length above 0.
-    ///
-    /// # Errors
-    ///
-    /// Another step length.
-    pub fn new(learning_rate: f32) -> Result<Sgd> {
-        let optimizer = Optimizer::sgd(learning_rate);
-        optimizer.check()?;
-        Ok(Sgd { optimizer })
-    }
-
-    /// Moves every parameter of `mlp` along its gradient.
-    ///
-    /// # Errors
-    ///
-    /// Gradients of another network or device.
-    pub fn update(&self, mlp: &mut Mlp, gradients: &Parameters) -> Result<()> {
-        if gradients.network() != &mlp.network {
-            return Err(Error::Shape {
-                operation: "sgd".into(),
-                found: format!("gradients of the network `{}`", layers_text(gradients.network().layers())),
-                expected: format!("those of `{}`", layers_text(mlp.network.layers())),
-            });
-        }
-        let mut plan = Plan::new();
-        let w = mlp.network.declare(&mut plan, "parameters", 1);
-        let dw = mlp.network.declare(&mut plan, "gradients", 1);
-        let state = OptimizerState::declare(&mut plan, &self.optimizer, 1, w.columns);
-        record_update(&mut plan, &self.optimizer, &state, dw, w)?;
-        let given = [(w.buffer, &mlp.parameters), (dw.buffer, gradients.buffer())];
-        let program = mlp.device.compile(&plan, &given)?;
-        mlp.device.write(&program.buffer(state.settings.buffer), 0, &self.optimizer.settings())?;
-        mlp.device.submit(&program)
     }
 }

@@ -1,6 +1,7 @@
 //! What a network is, and arrays to work with by hand.
 
 mod array;
+mod descent;
 mod init;
 mod layer;
 mod mlp;
@@ -10,9 +11,11 @@ mod pass;
 mod weights;
 
 pub use array::Array;
+pub use descent::{Descent, Sgd};
 pub use init::{FanMode, Init};
 pub use layer::{Layer, layers_of, layers_text};
-pub use mlp::{Mlp, Sgd};
+pub use mlp::Mlp;
+pub(crate) use network::matches;
 pub use network::{Initial, Network, ParameterSpec, Role};
 pub use parameters::Parameters;
 pub use pass::{Fusion, Noise, Pass};

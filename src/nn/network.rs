@@ -506,3 +506,28 @@ impl From<&ParameterSpec> for Part {
 fn setting(found: String, expected: &str) -> Error {
     Error::Setting { name: "layers".into(), found, expected: expected.into() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_star_stands_for_any_characters() {
+        for (pattern, name, expected) in [
+            ("layers.0.bias", "layers.0.bias", true),
+            ("layers.0", "layers.0.bias", false),
+            ("*", "layers.0.bias", true),
+            ("*.bias", "layers.0.bias", true),
+            ("*.bias", "layers.0.weight", false),
+            ("layers.0.*", "layers.0.weight", true),
+            ("layers.0.*", "layers.10.weight", false),
+            ("l*.0.*t", "layers.0.weight", true),
+            ("*a*a*", "aa", true),
+            ("*a*a*", "a", false),
+            ("a*a", "a", false),
+            ("", "a", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} and {name}");
+        }
+    }
+}

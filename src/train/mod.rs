@@ -59,8 +59,6 @@ pub struct Settings {
     pub seed: u64,
     /// Parameters that other optimizers move; the first that fits a name counts. Default: none.
     pub groups: Vec<Group>,
-    /// Patterns of the parameters that stay as they are, as in [`Group::pattern`]. Default: none.
-    pub frozen: Vec<String>,
     /// The learning rate of each update, in the place of the optimizer's. Default: the optimizer's throughout.
     pub schedule: Option<Schedule>,
     /// How gradients are kept from growing beyond all bounds, before each update. Default: not at all.
@@ -83,7 +81,6 @@ impl Default for Settings {
             epochs: 100,
             seed: 0,
             groups: Vec::new(),
-            frozen: Vec::new(),
             schedule: None,
             clip: None,
             accumulate: 1,

@@ -48,7 +48,7 @@ impl State {
 impl Update {
     pub(super) fn new(network: &Network, settings: &Settings) -> Result<Update> {
         Ok(Update {
-            shares: shares(network, settings.optimizer, &settings.groups, &settings.frozen)?,
+            shares: shares(network, settings.optimizer, &settings.groups)?,
             base_rate: settings.optimizer.learning_rate(),
             has_schedule: settings.schedule.is_some(),
             clip: settings.clip,

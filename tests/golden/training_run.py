@@ -13,9 +13,9 @@ All numbers come from keys, so that nothing but results must be stored:
 
 `f64` is the loss of each step in double precision, from the same first weights. `spread` tells how far
 roundings may lead: the largest distance from it among 32 runs in f64 whose gradients and weights are moved
-at each step as single precision may move them. Each gradient sums at most 16 rows of products that
-themselves are sums of at most 32 terms: 50 roundings of half a unit, 50 * 2^-24 of the gradient's largest
-magnitude within its tensor, at worst; weights are rounded once, 2^-24 of their magnitude.
+at each step as single precision may move them. Each gradient sums 16 rows of products whose factors
+themselves are sums of at most 32 terms: 50 roundings of half a unit, so that it is off by up to 50 * 2^-24 of the
+sum of its terms' magnitudes; weights are rounded once, 2^-24 of their magnitude.
 """
 
 import json
@@ -85,8 +85,12 @@ def by_torch(x, y, first, dtype, random=None):
     losses = []
     for step, x, y in batches(x, y):
         h = torch.tensor(x, dtype=dtype)
+        taken, sums = [], []
         for layer in range(len(SIZES) - 1):
+            taken.append(h)
             h = h @ parameters[2 * layer].T + parameters[2 * layer + 1]
+            h.retain_grad()
+            sums.append(h)
             if layer < len(SIZES) - 2:
                 h = torch.relu(h)
         loss = torch.nn.functional.cross_entropy(h, torch.tensor(y))
@@ -95,9 +99,10 @@ def by_torch(x, y, first, dtype, random=None):
         losses.append(loss.item())
         optimizer.param_groups[0]["lr"] = rate(step)
         if random is not None:
-            for part in parameters:
-                shift = torch.tensor(random.uniform(-1, 1, part.shape))
-                part.grad += shift * 50 * 2.0**-24 * part.grad.abs().max()
+            for layer, (h, z) in enumerate(zip(taken, sums)):
+                magnitudes = [z.grad.abs().T @ h.detach().abs(), z.grad.abs().sum(0)]
+                for part, magnitude in zip(parameters[2 * layer :], magnitudes):
+                    part.grad += torch.tensor(random.uniform(-1, 1, part.shape)) * 50 * 2.0**-24 * magnitude
         optimizer.step()
         if random is not None:
             with torch.no_grad():
