@@ -98,7 +98,7 @@ residual              16
   16                  16         144
 3                      3          51
 all                              507";
-    let found = network.to_string();
+    let found = network.table().to_string();
     let trimmed: Vec<&str> = found.lines().map(str::trim_end).collect();
     assert_eq!(trimmed.join("\n"), expected);
     assert_eq!(network.n_parameters(), 507);

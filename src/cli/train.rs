@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use nngpu::data::{Classes, Dataset, Split, Standardiser, Table, Targets, Task, idx};
+use nngpu::kernels::optimizer::Clip;
 use nngpu::model::{Input, Model, Output};
+use nngpu::nn::{Init, Layer, layers_of};
 use nngpu::random::{Key, Purpose, Threefry};
-use nngpu::train::{Evaluation, Settings, evaluate, fit};
-use nngpu::{Activation, Error, Mlp, Network, Optimizer};
+use nngpu::train::{Evaluation, Schedule, Settings, evaluate, fit};
+use nngpu::{Activation, Compat, Error, Mlp, Network, Optimizer};
 
 use super::interrupt::Interrupt;
 use super::progress::Progress;
@@ -62,20 +64,51 @@ pub struct Train {
     #[arg(long, value_name = "WIDTHS", value_delimiter = ',', default_value = "64,64")]
     hidden: Vec<usize>,
 
-    /// What follows each hidden layer
-    #[arg(short, long, default_value = "relu", value_parser =
-        PossibleValuesParser::new(Activation::ALL.map(Activation::name)).map(|name| {
-            name.parse::<Activation>().expect("one of the possible values")
-        }))]
+    /// What follows each hidden layer: relu, gelu, silu, tanh, leaky_relu(0.1) …, or a formula of x such as
+    /// 'x * sigmoid(1.702 * x)'
+    #[arg(short, long, default_value = "relu")]
     activation: Activation,
+
+    /// Hidden layers as text, in the place of widths and activation: '64 gelu dropout(0.1) 64 gelu'. There are also
+    /// batch_norm, layer_norm, rms_norm, prelu, glu, residual(...), embedding(column, levels, size)
+    #[arg(long, value_name = "LAYERS", conflicts_with_all = ["hidden", "activation"])]
+    layers: Option<String>,
+
+    /// How the first weights are drawn, such as he_normal or orthogonal [default: uniform in ±1/√inputs]
+    #[arg(long, value_name = "INITIALISER")]
+    init: Option<Init>,
 
     /// Rule that moves the weights; momentum is SGD with 0.9 of its velocity kept
     #[arg(long, default_value = "adam", value_parser = PossibleValuesParser::new(Optimizer::NAMES))]
     optimizer: String,
 
-    /// Step length, above 0 [default: 0.001 for adam, 0.1 for sgd, 0.02 for momentum]
+    /// Step length, above 0 [default: 0.001 for adam, 0.1 for sgd, 0.02 for momentum, others as customary]
     #[arg(short, long, value_name = "RATE", value_parser = parse_learning_rate)]
     learning_rate: Option<f32>,
+
+    /// How the step length changes over the training: constant, cosine or one_cycle, or a text in steps such as
+    /// 'warmup(100, cosine(0.01, 5000))'
+    #[arg(long, value_name = "SCHEDULE", default_value = "constant")]
+    schedule: String,
+
+    /// Largest norm of all gradients together; longer ones are scaled down
+    #[arg(long, value_name = "NORM")]
+    clip_norm: Option<f32>,
+
+    /// Batches whose gradients make one update
+    #[arg(long, value_name = "BATCHES", default_value_t = 1, value_parser = at_least_1())]
+    accumulate: usize,
+
+    /// End with a running mean of the weights that keeps this part of itself at each update, such as 0.999
+    #[arg(long, value_name = "DECAY")]
+    ema: Option<f32>,
+
+    /// Whose defaults to follow for first weights, optimizers and normalisation
+    #[arg(long, default_value = "nngpu", value_parser =
+        PossibleValuesParser::new(Compat::ALL.map(Compat::name)).map(|name| {
+            name.parse::<Compat>().expect("one of the possible values")
+        }))]
+    compat: Compat,
 
     /// Rows of a batch
     #[arg(short, long, value_name = "ROWS", default_value_t = 32, value_parser = at_least_1())]
@@ -147,19 +180,19 @@ impl Train {
         let (input, output) = parts.standardise(columns, target);
         let train = &parts.train;
 
-        let sizes = self.sizes(train.features().columns(), train.n_outputs());
-        let network = Network::new(&sizes, self.activation)?;
+        let network = self.network(train.features().columns(), train.n_outputs())?;
         tell!("data: {}, {rows} rows, {}", self.data.display(), describe(&input, &output));
-        tell!("network: {}, {}, {} parameters", join(&sizes, "-"), self.activation, network.n_parameters());
+        tell!("network: {network}, {} parameters", network.n_parameters());
         let batch_size = self.batch_size.min(train.rows());
         let device = self.device.open(Some(network.flops_per_step(batch_size)))?;
         if !self.skip_check {
             first_use::check(&device)?;
         }
-        let mut mlp = Mlp::of(&device, network.clone(), self.seed)?;
+        let mut initial = self.compat.initial();
+        initial.weight = self.init.unwrap_or(initial.weight);
+        let mut mlp = Mlp::drawn(&device, network.clone(), &initial, self.seed)?;
 
-        let optimizer = Optimizer::named(&self.optimizer, self.learning_rate)?;
-        let settings = Settings { optimizer, batch_size, epochs: self.epochs, seed: self.seed, ..Settings::default() };
+        let settings = self.settings(batch_size, train.rows())?;
         let mut progress = Progress::new(self.epochs, train.rows().div_ceil(batch_size), Interrupt::listen());
         let start = Instant::now();
         let validation = parts.validation.as_ref();
@@ -247,9 +280,37 @@ impl Train {
         Ok((data.select_rows(&split.train)?, Some(data.select_rows(&split.validation)?)))
     }
 
-    fn sizes(&self, inputs: usize, outputs: usize) -> Vec<usize> {
-        let hidden = if self.hidden == [0] { &[] } else { &self.hidden[..] };
-        [&[inputs], hidden, &[outputs]].concat()
+    fn network(&self, inputs: usize, outputs: usize) -> Result<Network, Error> {
+        let Some(layers) = &self.layers else {
+            let hidden = if self.hidden == [0] { &[] } else { &self.hidden[..] };
+            return Network::new(&[&[inputs], hidden, &[outputs]].concat(), self.activation);
+        };
+        let mut layers = self.compat.layers(layers_of(layers)?);
+        layers.push(Layer::linear(outputs as u32));
+        Network::of(inputs as u32, layers)
+    }
+
+    fn settings(&self, batch_size: usize, rows: usize) -> Result<Settings, Error> {
+        let optimizer = self.compat.optimizer(&self.optimizer, self.learning_rate)?;
+        let rate = f64::from(optimizer.learning_rate());
+        let n_steps = rows.div_ceil(batch_size).div_ceil(self.accumulate) as u64 * self.epochs as u64;
+        let schedule = match self.schedule.as_str() {
+            "constant" => None,
+            "cosine" => Some(Schedule::cosine(rate, n_steps)),
+            "one_cycle" | "one-cycle" => Some(Schedule::one_cycle(rate, n_steps.max(2))),
+            text => Some(text.parse()?),
+        };
+        Ok(Settings {
+            optimizer,
+            batch_size,
+            epochs: self.epochs,
+            seed: self.seed,
+            schedule,
+            clip: self.clip_norm.map(Clip::Norm),
+            accumulate: self.accumulate,
+            ema: self.ema,
+            ..Settings::default()
+        })
     }
 }
 
@@ -299,8 +360,4 @@ fn describe(input: &Input, output: &Output) -> String {
         }
         other => format!("{features}, {} of `{}`", other.task(), other.name()),
     }
-}
-
-fn join(sizes: &[usize], separator: &str) -> String {
-    sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(separator)
 }

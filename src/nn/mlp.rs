@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(not(target_arch = "wasm32"))]
 use super::write_weights;
-use super::{Array, Fusion, Network, Noise, Parameters, WeightsOptions, read_weights};
+use super::{Array, Fusion, Initial, Network, Noise, Parameters, WeightsOptions, read_weights};
 use crate::compute::{Buffer, BufferId, Device, Element, Plan, Tensor};
 use crate::kernels::activation::Activation;
 use crate::kernels::array::record_sum;
@@ -55,8 +55,17 @@ impl Mlp {
     ///
     /// More parameters than the device can hold.
     pub fn of(device: &Device, network: Network, seed: u64) -> Result<Mlp> {
-        let initial = network.initial(seed);
-        Ok(Mlp { seed, ..Mlp::with(device, network, &initial)? })
+        Mlp::drawn(device, network, &Initial::default(), seed)
+    }
+
+    /// A network of any layers, with first parameters drawn by the given initialisers.
+    ///
+    /// # Errors
+    ///
+    /// An initialiser that does not suit a layer, more parameters than the device can hold.
+    pub fn drawn(device: &Device, network: Network, initial: &Initial, seed: u64) -> Result<Mlp> {
+        let values = network.initial_by(initial, seed)?;
+        Ok(Mlp { seed, ..Mlp::with(device, network, &values)? })
     }
 
     /// A network with given parameters: each with its name and its values, row by row.

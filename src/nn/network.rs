@@ -187,6 +187,11 @@ impl Network {
         widest(&self.nodes).max(self.inputs)
     }
 
+    /// It as a table: each layer, the columns of its result, its parameters.
+    pub fn table(&self) -> impl fmt::Display {
+        Table(self)
+    }
+
     /// The named parts of the parameters, layer by layer.
     pub fn parameters(&self) -> &[ParameterSpec] {
         &self.parameters
@@ -310,11 +315,21 @@ impl Network {
 }
 
 impl fmt::Display for Network {
-    /// A table: each layer, the shape of its result, its parameters.
+    /// Its inputs and its layers: `4 -> 16 relu 3`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} -> {}", self.inputs, layers_text(&self.layers))
+    }
+}
+
+/// A network as a table: each layer, the columns of its result, its parameters.
+struct Table<'a>(&'a Network);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Table(network) = self;
         let own = |node: &Node| {
             let parts = [node.weight, node.bias].into_iter().flatten();
-            parts.map(|part| self.parameters[part].len()).sum::<usize>()
+            parts.map(|part| network.parameters[part].len()).sum::<usize>()
         };
         fn walk(nodes: &[Node], depth: usize, rows: &mut Vec<(String, u32, usize)>, own: &dyn Fn(&Node) -> usize) {
             for node in nodes {
@@ -325,22 +340,22 @@ impl fmt::Display for Network {
             }
         }
         let mut rows = Vec::new();
-        walk(&self.nodes, 0, &mut rows, &own);
+        walk(&network.nodes, 0, &mut rows, &own);
         let width = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0).max(6);
         writeln!(f, "{:width$}  {:>8}  {:>10}", "layer", "columns", "parameters")?;
-        writeln!(f, "{:width$}  {:>8}  {:>10}", "inputs", self.inputs, "")?;
+        writeln!(f, "{:width$}  {:>8}  {:>10}", "inputs", network.inputs, "")?;
         for (name, outputs, parameters) in rows {
             let count = if parameters == 0 { String::new() } else { parameters.to_string() };
             writeln!(f, "{name:width$}  {outputs:>8}  {count:>10}")?;
         }
-        write!(f, "{:width$}  {:>8}  {:>10}", "all", "", self.n_parameters())
+        write!(f, "{:width$}  {:>8}  {:>10}", "all", "", network.n_parameters())
     }
 }
 
 impl serde::Serialize for Network {
     /// As text: its inputs and its layers.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format!("{} -> {}", self.inputs, layers_text(&self.layers)))
+        serializer.collect_str(self)
     }
 }
 
