@@ -140,7 +140,13 @@ fn a_layer_s_gradients_are_those_of_its_weight_and_bias() {
 #[test]
 fn the_losses_gradients_are_those_of_their_mean() {
     for (name, device) in devices_and_forms() {
-        for loss in Loss::ALL.into_iter().chain([Loss::Focal { gamma: 0.5 }, Loss::BinaryFocal { gamma: 1.5 }]) {
+        for loss in Loss::ALL.into_iter().chain([
+            Loss::Focal { gamma: 0.5 },
+            Loss::BinaryFocal { gamma: 1.5 },
+            Loss::Quantile { level: 0.75 },
+            Loss::Huber { delta: 0.5 },
+            Loss::SmoothL1 { beta: 2.0 },
+        ]) {
             for [rows, columns, _] in SIZES.map(|sizes| sizes.map(|size| size as usize)) {
                 let (output, columns, kinds) = sample(loss, 10, rows, columns);
                 for targets in kinds {

@@ -40,7 +40,9 @@ const DISTANCE: Tolerance = Tolerance {
 pub(super) fn pair_cases(models: u32, rows: u32, columns: u32) -> Vec<Case> {
     let name = |what: &str| format!("{what}, {models} × {rows} × {columns}");
     let mut cases = Vec::new();
-    for loss in Loss::ALL.into_iter().filter(|loss| loss.pointwise().is_some()) {
+    // Where the defaults would hide that two are exchanged.
+    let others = [Loss::Quantile { level: 0.75 }, Loss::Huber { delta: 0.5 }, Loss::BinaryFocal { gamma: 1.5 }];
+    for loss in Loss::ALL.into_iter().chain(others).filter(|loss| loss.pointwise().is_some()) {
         let (p, t, tolerance) = match loss {
             Loss::Poisson | Loss::Gamma | Loss::Tweedie { .. } => (Values::Uniform, Values::Positive, FUNCTION),
             Loss::BinaryCrossEntropyOfProbabilities => (Values::Shares(2), Values::Shares(2), FUNCTION),

@@ -6,7 +6,7 @@ mod cross_entropy;
 mod likelihood;
 mod name;
 mod pointwise;
-mod record;
+pub(crate) mod record;
 mod weights;
 
 pub use comparison::{

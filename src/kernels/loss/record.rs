@@ -1,12 +1,12 @@
 //! Recording a loss: what it reads and writes, and what becomes of its values.
 
+use super::comparison::CosineSimilarity;
 use super::cross_entropy::{CROSS_ENTROPY, CROSS_ENTROPY_CLASSES, CrossEntropy, CrossEntropyClasses, FOCAL, Focal};
 use super::likelihood::{GaussianNll, GaussianOperands, KL_DIV, KlDiv, NLL, Nll, columns_of, first};
 use super::weights::{record_class_weights, record_normalise_weights};
 use super::{COSINE_SIMILARITY, Loss, POINTWISE_LOSS, PointwiseLoss, record_gaussian_nll};
-use crate::compute::kernel::Element;
+use crate::compute::kernel::{Element, Kernel};
 use crate::compute::plan::{Plan, Tensor};
-use crate::kernels::loss::comparison::CosineSimilarity;
 use crate::{Error, Result};
 
 /// What becomes of the values of a loss, and so what the gradient is of.
@@ -119,6 +119,15 @@ pub fn record_criterion(plan: &mut Plan, criterion: Criterion, operands: LossOpe
     if columns == 0 {
         return refuse("an output without columns", "at least one column");
     }
+    if let Some(class_weights) = class_weights {
+        if !is_class {
+            return refuse("class weights, but no class indices as targets", "class indices, or weights of the rows");
+        }
+        class_weights.expect(name, "class weights", 1, columns)?;
+    }
+    if let Some((kind, alpha)) = loss.pointwise() {
+        return record_pointwise(plan, &POINTWISE_LOSS, name, (kind as u32, [alpha, 0.0]), reduction, operands);
+    }
     let [value_rows, value_columns] = loss.shape(rows, columns);
     let is_gaussian = matches!(loss, Loss::GaussianNll { .. });
     if is_gaussian && !columns.is_multiple_of(2) {
@@ -132,12 +141,6 @@ pub fn record_criterion(plan: &mut Plan, criterion: Criterion, operands: LossOpe
     targets.expect(name, "targets", rows, target_columns)?;
     values.expect(name, "loss values", value_rows, value_columns)?;
     gradient.expect(name, "gradient", rows, columns)?;
-    if let Some(class_weights) = class_weights {
-        if !is_class {
-            return refuse("class weights, but no class indices as targets", "class indices, or weights of the rows");
-        }
-        class_weights.expect(name, "class weights", 1, columns)?;
-    }
 
     if let Loss::GaussianNll { eps, full } = loss {
         let (means, variances) =
@@ -154,13 +157,7 @@ pub fn record_criterion(plan: &mut Plan, criterion: Criterion, operands: LossOpe
         let weighted = u32::from(weights.is_some());
         let [x, t, weights, values, dx] = operands.map(|operand| operand.view(models));
         // The names of the parameter blocks' fields are those of the formulas.
-        let (p, z, classes, gradient, dz) = (x, x, t, dx, dx);
-        if let Some((kind, alpha)) = loss.pointwise() {
-            let (kind, beta) = (kind as u32, 0.0);
-            let params =
-                PointwiseLoss { p, t, weights, values, gradient, rows, columns, weighted, kind, alpha, beta, scale };
-            return plan.push(&POINTWISE_LOSS, params, &operands, models);
-        }
+        let (z, classes, dz) = (x, t, dx);
         match loss {
             Loss::CosineSimilarity { eps } => {
                 let params = CosineSimilarity { x, t, weights, values, dx, rows, columns, weighted, eps, scale };
@@ -199,6 +196,37 @@ pub fn record_criterion(plan: &mut Plan, criterion: Criterion, operands: LossOpe
                 plan.push(&CROSS_ENTROPY, params, &operands, models)
             }
         }
+    })
+}
+
+/// Records a loss of each element by a kernel with the parameter block of [`POINTWISE_LOSS`]: that one,
+/// or one whose text has other functions `loss_value` and `loss_slope`. The choice: `kind`, and `alpha`
+/// and `beta`, as the functions are given them.
+///
+/// Class weights are for class indices and no operand here.
+pub(crate) fn record_pointwise(
+    plan: &mut Plan,
+    kernel: &'static Kernel,
+    name: &str,
+    (kind, [alpha, beta]): (u32, [f32; 2]),
+    reduction: Reduction,
+    operands: LossOperands,
+) -> Result<()> {
+    let LossOperands { output, targets, weights, class_weights: _, values, gradient } = operands;
+    let (rows, columns) = (output.rows, output.columns);
+    targets.expect(name, "targets", rows, columns)?;
+    values.expect(name, "loss values", rows, columns)?;
+    gradient.expect(name, "gradient", rows, columns)?;
+    let scale = reduction.scale(rows, columns);
+    let weights = Weights { weights, class_weights: None, classes: None };
+    weights.record(plan, name, reduction, [rows, columns], |plan, weights| {
+        let weighted = u32::from(weights.is_some());
+        let operands = [output, targets, weights.unwrap_or(first(output, rows, columns)), values, gradient];
+        let models = Plan::models(name, &operands)?;
+        let [p, t, weights, values, gradient] = operands.map(|operand| operand.view(models));
+        let params =
+            PointwiseLoss { p, t, weights, values, gradient, rows, columns, weighted, kind, alpha, beta, scale };
+        plan.push(kernel, params, &operands, models)
     })
 }
 
