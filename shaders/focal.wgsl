@@ -54,7 +54,7 @@ fn main(
   let q = others / total;
   var l = log(total) - shifted;
   if others <= own {
-    l = log_one_plus(others / own);
+    l = log1p(others / own);
   }
   // l / q goes to 1 as q goes to 0.
   let ratio = select(times(p, l) / q, 1.0, q == 0.0);

@@ -36,9 +36,9 @@ fn loss_value(kind: u32, p: f32, t: f32, alpha: f32, beta: f32) -> f32 {
       // cosh(d) = 1 + 2 sinh(d / 2)^2 keeps the digits of what is near 0.
       if size < 1.0 {
         let root = sinh_of_half(size);
-        return log_one_plus(2.0 * root * root);
+        return log1p(2.0 * root * root);
       }
-      return size + log_one_plus(exp(-2.0 * size)) - LOG_OF_2;
+      return size + log1p(exp(-2.0 * size)) - LOG_OF_2;
     }
     case QUANTILE: { return difference * select(1.0 - alpha, -alpha, difference < 0.0); }
     case POISSON: { return exp(p) - times(t, p); }
@@ -123,7 +123,7 @@ fn sinh_of_half(x: f32) -> f32 {
 // what has one sign is added.
 fn binary_cross_entropy(z: f32, t: f32) -> f32 {
   let far = select(times(t, -z), times(1.0 - t, z), z >= 0.0);
-  return far + log_one_plus(exp(-abs(z)));
+  return far + log1p(exp(-abs(z)));
 }
 
 // 1 / (1 + exp(-z)) - t, without the loss of digits near 0.

@@ -1,7 +1,7 @@
 //! The losses that compare rows or scores with each other.
 
 use super::super::{NAN, VIEW, elements, rows};
-use super::pointwise::{LOGARITHM, power};
+use super::pointwise::{POWER, power};
 use super::record::Reduction;
 use crate::compute::kernel::{Args, Binding, Form, Kernel, Params, View, params};
 use crate::compute::plan::{Plan, Tensor};
@@ -90,7 +90,7 @@ pub static TRIPLET: Kernel = Kernel {
     ],
     twin: triplet,
     fast: None,
-    forms: &[Form::plain::<TripletLoss>(&[include_str!("../../../shaders/triplet.wgsl"), VIEW, LOGARITHM, NAN])],
+    forms: &[Form::plain::<TripletLoss>(&[include_str!("../../../shaders/triplet.wgsl"), VIEW, POWER, NAN])],
 };
 
 /// The parameters of [`record_triplet`].

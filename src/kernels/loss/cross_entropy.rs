@@ -1,8 +1,8 @@
 //! The losses of logits of classes that exclude each other.
 
 use super::super::softmax::maximum;
-use super::super::{VIEW, rows};
-use super::pointwise::{LOGARITHM, power, times};
+use super::super::{ELEMENTARY, VIEW, rows};
+use super::pointwise::{POWER, power, times};
 use crate::compute::kernel::{Args, Binding, Element, Form, Kernel, Params, View, params};
 
 params! {
@@ -28,7 +28,7 @@ pub static CROSS_ENTROPY_CLASSES: Kernel = Kernel {
     forms: &[Form::plain::<CrossEntropyClasses>(&[
         include_str!("../../../shaders/cross_entropy_classes.wgsl"),
         VIEW,
-        LOGARITHM,
+        POWER,
     ])],
 };
 
@@ -139,7 +139,7 @@ pub static FOCAL: Kernel = Kernel {
     bindings: CROSS_ENTROPY_CLASSES.bindings,
     twin: focal,
     fast: None,
-    forms: &[Form::plain::<Focal>(&[include_str!("../../../shaders/focal.wgsl"), VIEW, LOGARITHM])],
+    forms: &[Form::plain::<Focal>(&[include_str!("../../../shaders/focal.wgsl"), VIEW, POWER, ELEMENTARY])],
 };
 
 fn focal(args: &mut Args) {

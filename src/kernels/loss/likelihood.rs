@@ -2,7 +2,7 @@
 
 use super::super::{NAN, VIEW, elements, rows};
 use super::cross_entropy::CROSS_ENTROPY_CLASSES;
-use super::pointwise::{LOGARITHM, times};
+use super::pointwise::{POWER, times};
 use super::record::{Reduction, Weights};
 use crate::compute::kernel::{Args, Binding, Form, Kernel, Params, View, params};
 use crate::compute::plan::{Plan, Tensor};
@@ -68,7 +68,7 @@ pub static KL_DIV: Kernel = Kernel {
     ],
     twin: kl_div,
     fast: None,
-    forms: &[Form::plain::<KlDiv>(&[include_str!("../../../shaders/kl_div.wgsl"), VIEW, LOGARITHM])],
+    forms: &[Form::plain::<KlDiv>(&[include_str!("../../../shaders/kl_div.wgsl"), VIEW, POWER])],
 };
 
 fn kl_div(args: &mut Args) {

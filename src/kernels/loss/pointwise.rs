@@ -1,11 +1,11 @@
 //! The losses of one element: a value and a slope told from a prediction and its target.
 
-use super::super::{NAN, VIEW, elements};
+use super::super::{ELEMENTARY, NAN, VIEW, elements};
 use super::Loss;
 use crate::compute::kernel::{Args, Binding, Form, Kernel, Params, View, params};
 
-/// Functions that WGSL's own are too coarse for.
-pub(super) const LOGARITHM: &str = include_str!("../../../shaders/shared/logarithm.wgsl");
+/// Powers and products that 0 decides, whatever the other factor is.
+pub(super) const POWER: &str = include_str!("../../../shaders/shared/power.wgsl");
 
 /// Which of the losses of one element; the numbers are the shader's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,7 +230,8 @@ pub static POINTWISE_LOSS: Kernel = Kernel {
         include_str!("../../../shaders/pointwise_loss.wgsl"),
         VIEW,
         include_str!("../../../shaders/shared/loss.wgsl"),
-        LOGARITHM,
+        POWER,
+        ELEMENTARY,
         NAN,
     ])],
 };
