@@ -276,6 +276,15 @@ fn the_rate_is_reduced_where_the_loss_no_longer_falls() {
     let mut trainer = Trainer::with(&mut mlp, data(), &settings(Optimizer::sgd(0.5))).expect("settings");
     trainer.reduce_learning_rate(0.5, 0.0).expect("a factor");
     assert_eq!(trainer.optimizer().learning_rate(), 0.25);
+    let mut relative = network(&Device::reference());
+    let mut relative = Trainer::with(&mut relative, data(), &settings(Optimizer::adafactor(None))).expect("settings");
+    for refused in [relative.set_learning_rate(0.1), relative.reduce_learning_rate(0.5, 0.0)] {
+        let message = refused.expect_err("refused").to_string();
+        assert_eq!(
+            message,
+            "learning rate: found steps of relative length, expected an optimizer with a learning rate"
+        );
+    }
     for factor in [0.0, f64::NAN] {
         let message = trainer.reduce_learning_rate(factor, 0.0).expect_err("refused").to_string();
         assert_eq!(message, format!("factor of the learning rate: found {factor}, expected a number above 0"));

@@ -95,8 +95,9 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     ///
-    /// A step length that is not above 0, a lost device.
+    /// A step length that is not above 0, Adafactor's steps of relative length, a lost device.
     pub fn set_learning_rate(&mut self, learning_rate: f32) -> Result<()> {
+        self.expect_learning_rate()?;
         let optimizer = self.optimizer.with_learning_rate(learning_rate);
         optimizer.check()?;
         self.updater.set_learning_rate(learning_rate)?;
@@ -109,17 +110,26 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     ///
-    /// A factor that is not above 0, a lost device.
+    /// A factor that is not above 0, Adafactor's steps of relative length, a lost device.
     pub fn reduce_learning_rate(&mut self, factor: f64, minimum: f64) -> Result<()> {
         if !(factor > 0.0 && factor.is_finite()) {
             let (found, expected) = (factor.to_string(), "a number above 0".into());
             return Err(Error::Setting { name: "factor of the learning rate".into(), found, expected });
         }
+        self.expect_learning_rate()?;
         let rate = self.updater.reduce(factor, minimum)?;
         if rate != self.optimizer.learning_rate() {
             self.optimizer = self.optimizer.with_learning_rate(rate);
         }
         Ok(())
+    }
+
+    fn expect_learning_rate(&self) -> Result<()> {
+        if self.optimizer.has_learning_rate() {
+            return Ok(());
+        }
+        let (found, expected) = ("steps of relative length".into(), "an optimizer with a learning rate".into());
+        Err(Error::Setting { name: "learning rate".into(), found, expected })
     }
 
     /// Puts the running mean of the weights in their place until the next epoch begins, to measure or keep it; nothing

@@ -196,13 +196,15 @@ impl Updater {
         self.rate(((epoch - 1) * self.n_updates + update - 1) as u64)
     }
 
-    /// One learning rate from the next epoch on, also in the place of a schedule. Each group keeps its multiple.
+    /// One learning rate from the next epoch on, also in the place of a schedule. Each group keeps its multiple,
+    /// and steps of relative length stay what they are.
     pub(super) fn set_learning_rate(&mut self, rate: f32) -> Result<()> {
         if self.rates.is_some() {
             (self.schedule, self.scale, self.minimum) = (Some(Schedule::constant(rate.into())), 1.0, 0.0);
             return Ok(());
         }
-        for (share, buffer) in self.update.shares.iter_mut().zip(&self.settings) {
+        let shares = self.update.shares.iter_mut().zip(&self.settings);
+        for (share, buffer) in shares.filter(|(share, _)| share.optimizer.has_learning_rate()) {
             let own = share.optimizer.learning_rate();
             let factor = if own == self.update.base_rate { 1.0 } else { own / self.update.base_rate };
             share.optimizer = share.optimizer.with_learning_rate(rate * factor);
@@ -251,26 +253,23 @@ impl Average {
     /// Begins with the weights as they are.
     fn new(device: &Device, parameters: Tensor, weights: &Buffer, average: &Buffer) -> Result<Average> {
         let learned = device.allocate("learned weights", weights.len())?;
-        let copies = |pairs: &[(&Buffer, &Buffer)]| -> Result<Program> {
-            let (mut plan, mut given) = (Plan::new(), Vec::new());
-            for (from, to) in pairs {
-                let [x, y] = [from, to].map(|buffer| {
-                    let known = given.iter().find(|(_, other): &&(Tensor, &Buffer)| other.label() == buffer.label());
-                    let tensor = known.map_or_else(
-                        || plan.tensor(buffer.label(), parameters.models, parameters.rows, parameters.columns),
-                        |(tensor, _)| *tensor,
-                    );
-                    given.push((tensor, *buffer));
-                    tensor
-                });
-                record_copy(&mut plan, x, y)?;
+        let buffers = [weights, &learned, average];
+        let program = |copies: &[[usize; 2]]| -> Result<Program> {
+            let mut plan = Plan::new();
+            let Tensor { models, rows, columns, .. } = parameters;
+            let tensors = buffers.map(|buffer| plan.tensor(buffer.label(), models, rows, columns));
+            for &[from, to] in copies {
+                record_copy(&mut plan, tensors[from], tensors[to])?;
             }
-            let given: Vec<_> = given.iter().map(|(tensor, buffer)| (tensor.buffer, *buffer)).collect();
+            let given: Vec<_> = tensors.iter().map(|tensor| tensor.buffer).zip(buffers).collect();
             device.compile(&plan, &given)
         };
-        device.submit(&copies(&[(weights, average)])?)?;
-        let show = copies(&[(weights, &learned), (average, weights)])?;
-        Ok(Average { show, hide: copies(&[(&learned, weights)])?, is_shown: false })
+        const WEIGHTS: usize = 0;
+        const LEARNED: usize = 1;
+        const AVERAGE: usize = 2;
+        device.submit(&program(&[[WEIGHTS, AVERAGE]])?)?;
+        let show = program(&[[WEIGHTS, LEARNED], [AVERAGE, WEIGHTS]])?;
+        Ok(Average { show, hide: program(&[[LEARNED, WEIGHTS]])?, is_shown: false })
     }
 
     fn show(&mut self, device: &Device) -> Result<()> {

@@ -38,7 +38,7 @@ pub(super) fn record_orthogonal(plan: &mut Plan, n_steps: u32, y: Tensor, part: 
     }
     // The result lies in the directions themselves after an even number of steps, else beside them.
     let scale = (rows as f32 / columns as f32).max(1.0).sqrt();
-    if n_steps % 2 == 0 {
+    if n_steps.is_multiple_of(2) {
         record_combination(plan, [scale, 0.0], next, x)
     } else {
         record_combination(plan, [0.0, scale], x, next)
