@@ -8,7 +8,7 @@ use crate::Result;
 use crate::compute::{Buffer, Device, Plan, Program, Tensor};
 use crate::kernels::array::{record_blend, record_copy};
 use crate::kernels::optimizer::{
-    Clip, OptimizerState, Part, record_accumulate, record_clip, record_rate, record_update_in_parts,
+    Clip, OptimizerState, Part, record_accumulate, record_clip_in_parts, record_rate, record_update_in_parts,
 };
 use crate::nn::Network;
 
@@ -96,7 +96,8 @@ impl Update {
     /// Records one update of the parameters; it changes the gradients.
     fn record_update(&self, plan: &mut Plan, state: &State, gradients: Tensor, parameters: Tensor) -> Result<()> {
         if let Some(clip) = self.clip {
-            record_clip(plan, clip, gradients)?;
+            let parts: Vec<Part> = self.shares.iter().flat_map(|share| share.parts.iter().copied()).collect();
+            record_clip_in_parts(plan, clip, &parts, gradients)?;
         }
         for (share, optimizer) in self.shares.iter().zip(&state.optimizers) {
             record_update_in_parts(plan, &share.optimizer, optimizer, &share.parts, gradients, parameters)?;

@@ -1,6 +1,7 @@
 //! Gradients made shorter, and a direction made as long as it should be.
 
-use super::run;
+use super::state::Run;
+use super::{Part, run};
 use crate::compute::kernel::{Args, Binding, Form, Kernel, Params, View, WORKGROUP, params};
 use crate::compute::plan::{Plan, Tensor};
 use crate::kernels::array::{record_sum, tree_sum};
@@ -49,11 +50,43 @@ pub fn record_clip(plan: &mut Plan, clip: Clip, dw: Tensor) -> Result<()> {
         Clip::Norm(limit) => {
             let square = plan.tensor("square of the gradients' norm", dw.models, 1, 1);
             record_squares(plan, 1.0, dw, square)?;
-            record_rescale(plan, square, [limit, 1e-6, 1.0], dw)
+            record_rescale(plan, square, [limit, NORM_EPSILON, 1.0], dw)
         }
         Clip::Value(limit) => record_clip_value(plan, limit, dw),
     }
 }
+
+/// Records the clipping of these parts of `dw`, `[models, 1, length]` of contiguous elements. The others stay as they
+/// are, and their norm does not count: so it is with parameters that are frozen.
+///
+/// # Errors
+///
+/// As for [`record_clip`], parts that end beyond the gradients.
+pub fn record_clip_in_parts(plan: &mut Plan, clip: Clip, parts: &[Part], dw: Tensor) -> Result<()> {
+    clip.check()?;
+    expect_run("clip", "dw", dw)?;
+    let mut parts = parts.to_vec();
+    parts.sort_unstable_by_key(|part| part.offset);
+    let runs: Vec<Tensor> = Run::all(&parts).iter().map(|run| run.of(dw)).collect();
+    for run in &runs {
+        plan.expect_within(|| "clip, dw".into(), run)?;
+    }
+    match (clip, &runs[..]) {
+        (Clip::Norm(limit), [_, _, ..]) => {
+            let squares = plan.tensor("squares of the gradients' norms", dw.models, 1, runs.len() as u32);
+            for (index, run) in (0..).zip(&runs) {
+                record_squares(plan, 1.0, *run, squares.part(index, 1, 1))?;
+            }
+            let square = plan.tensor("square of the gradients' norm", dw.models, 1, 1);
+            record_sum(plan, 1.0, squares, square)?;
+            runs.into_iter().try_for_each(|run| record_rescale(plan, square, [limit, NORM_EPSILON, 1.0], run))
+        }
+        _ => runs.into_iter().try_for_each(|run| record_clip(plan, clip, run)),
+    }
+}
+
+/// Added to the norm, as MLX does.
+const NORM_EPSILON: f32 = 1e-6;
 
 /// Elements must lie one after the other, in one row.
 pub(super) fn expect_run(operation: &str, name: &str, x: Tensor) -> Result<()> {

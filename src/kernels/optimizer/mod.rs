@@ -18,7 +18,7 @@ pub mod schedule;
 use std::fmt;
 use std::ops::Range;
 
-pub use clip::{Clip, record_clip};
+pub use clip::{Clip, record_clip, record_clip_in_parts};
 pub use schedule::{record_accumulate, record_rate};
 pub use state::{OptimizerState, Part};
 pub use update::{record_update, record_update_in_parts};

@@ -29,6 +29,41 @@ impl Part {
     }
 }
 
+/// Parts that lie side by side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Run {
+    /// Where they begin among the parameters.
+    pub offset: u32,
+    /// Where they begin in the optimizer's tensors.
+    pub place: u32,
+    /// Their elements, a multiple of 4.
+    pub length: u32,
+}
+
+impl Run {
+    /// Those of parts in the order in which they come.
+    pub(super) fn all(parts: &[Part]) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::new();
+        for part in parts {
+            let length = part.padded_len();
+            match runs.last_mut() {
+                Some(run) if run.offset + run.length == part.offset => run.length += length,
+                Some(Run { place, length: before, .. }) => {
+                    let place = *place + *before;
+                    runs.push(Run { offset: part.offset, place, length });
+                }
+                None => runs.push(Run { offset: part.offset, place: 0, length }),
+            }
+        }
+        runs
+    }
+
+    /// These elements of all parameters.
+    pub(super) fn of(&self, x: Tensor) -> Tensor {
+        x.part(self.offset, 1, self.length)
+    }
+}
+
 /// The buffers that an optimizer keeps on the device between steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OptimizerState {

@@ -7,6 +7,7 @@ use super::lion::{LION, Lion};
 use super::muon::{record_muon, record_orthogonal};
 use super::rmsprop::{RMSPROP, Rmsprop};
 use super::sgd::{MOMENTUM, Momentum, SGD, Sgd};
+use super::state::Run;
 use super::{Optimizer, OptimizerState, Part};
 use crate::compute::kernel::View;
 use crate::compute::plan::{Plan, Tensor};
@@ -93,40 +94,6 @@ pub fn record_update_in_parts(
             Ok(())
         }
         _ => Run::all(parts).into_iter().try_for_each(|run| record_run(plan, optimizer, state, [dw, w], run)),
-    }
-}
-
-/// Parts that lie side by side.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Run {
-    /// Where they begin among the parameters.
-    offset: u32,
-    /// Where they begin in the optimizer's tensors.
-    place: u32,
-    /// Their elements, a multiple of 4.
-    length: u32,
-}
-
-impl Run {
-    fn all(parts: &[Part]) -> Vec<Run> {
-        let mut runs: Vec<Run> = Vec::new();
-        for part in parts {
-            let length = part.padded_len();
-            match runs.last_mut() {
-                Some(run) if run.offset + run.length == part.offset => run.length += length,
-                Some(Run { place, length: before, .. }) => {
-                    let place = *place + *before;
-                    runs.push(Run { offset: part.offset, place, length });
-                }
-                None => runs.push(Run { offset: part.offset, place: 0, length }),
-            }
-        }
-        runs
-    }
-
-    /// These elements of all parameters.
-    fn of(&self, x: Tensor) -> Tensor {
-        x.part(self.offset, 1, self.length)
     }
 }
 
