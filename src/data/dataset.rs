@@ -11,6 +11,7 @@ use crate::{Error, Result};
 pub struct Dataset {
     features: Matrix,
     targets: Targets,
+    weights: Option<Vec<f32>>,
 }
 
 impl Dataset {
@@ -37,7 +38,35 @@ impl Dataset {
                 expected: format!("an index below {}, the number of classes", classes.names.len()),
             });
         }
-        Ok(Dataset { features, targets })
+        Ok(Dataset { features, targets, weights: None })
+    }
+
+    /// The same rows with a weight each, by which training multiplies a row's loss.
+    ///
+    /// # Errors
+    ///
+    /// Another number of weights than rows; a weight that is no number of at least 0.
+    pub fn with_weights(self, weights: Vec<f32>) -> Result<Dataset> {
+        if weights.len() != self.rows() {
+            return Err(Error::Shape {
+                operation: "weights of rows".into(),
+                found: format!("{} weights", weights.len()),
+                expected: format!("one for each of {} rows", self.rows()),
+            });
+        }
+        if let Some(row) = weights.iter().position(|weight| !(*weight >= 0.0 && weight.is_finite())) {
+            return Err(Error::Setting {
+                name: format!("weight of row {row}"),
+                found: weights[row].to_string(),
+                expected: "a number of at least 0".into(),
+            });
+        }
+        Ok(Dataset { weights: Some(weights), ..self })
+    }
+
+    /// How much each row counts in training, where that was said.
+    pub fn weights(&self) -> Option<&[f32]> {
+        self.weights.as_deref()
     }
 
     /// What is known of each row.
@@ -109,7 +138,9 @@ impl Dataset {
     ///
     /// An index is not below [`rows`](Self::rows).
     pub fn select_rows(&self, row_indices: &[u32]) -> Result<Dataset> {
-        Dataset::new(self.features.select_rows(row_indices), self.targets.select_rows(row_indices))
+        let data = Dataset::new(self.features.select_rows(row_indices), self.targets.select_rows(row_indices))?;
+        let select = |weights: &Vec<f32>| row_indices.iter().map(|&row| weights[row as usize]).collect();
+        Ok(Dataset { weights: self.weights.as_ref().map(select), ..data })
     }
 }
 

@@ -31,6 +31,18 @@ impl Matrix {
         Ok(Self { rows, columns, values })
     }
 
+    /// The same rows with one more column, at the end.
+    ///
+    /// # Panics
+    ///
+    /// Another number of values than rows.
+    pub(crate) fn with_column(&self, column: &[f32]) -> Matrix {
+        assert_eq!(column.len(), self.rows, "values of a column");
+        let rows = (0..self.rows).zip(column);
+        let values = rows.flat_map(|(row, last)| self.row(row).iter().copied().chain([*last])).collect();
+        Matrix { columns: self.columns + 1, values, ..*self }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows

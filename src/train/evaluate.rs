@@ -4,12 +4,14 @@ use std::borrow::Cow;
 
 use super::check_fit;
 use super::sweep::{Recorded, Sweep};
+use crate::compute::{Plan, Tensor};
 use crate::data::{Dataset, Matrix, Targets};
+use crate::kernels::activation::record_activate;
 use crate::kernels::batch::{Slot, record_tally};
 use crate::kernels::loss::{Link, Loss, record_correct, record_loss};
 use crate::kernels::softmax::record_softmax;
 use crate::nn::{Fusion, Mlp, Network};
-use crate::{Device, Result};
+use crate::{Activation, Device, Result};
 
 /// How well a network predicts a data set.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,11 +83,12 @@ fn batch_size(device: &Device, network: &Network) -> usize {
 pub struct Evaluator<'a> {
     device: Device,
     sweep: Sweep<'a>,
+    loss: Loss,
     /// How much the targets vary, where they are numbers.
     variance: Option<f64>,
 }
 
-/// Which kept tensors hold the loss and the correct answers of each batch.
+/// Which kept tensors hold, for each batch, the loss, and the correct answers or the squared differences.
 const LOSSES: usize = 1;
 const HITS: usize = 2;
 
@@ -96,9 +99,21 @@ impl<'a> Evaluator<'a> {
     ///
     /// Data that do not fit the network, a lost device.
     pub fn new(mlp: &Mlp, data: impl Into<Cow<'a, Dataset>>) -> Result<Evaluator<'a>> {
+        let data = data.into();
+        let loss = data.loss();
+        Evaluator::with_loss(mlp, data, loss)
+    }
+
+    /// Records and compiles the measurement by another loss than the one that fits the targets; all rows count
+    /// alike.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Evaluator::new`], and targets that the loss cannot take.
+    pub fn with_loss(mlp: &Mlp, data: impl Into<Cow<'a, Dataset>>, loss: Loss) -> Result<Evaluator<'a>> {
         let (network, device, data) = (mlp.network(), mlp.device(), data.into());
-        check_fit(network, &data)?;
-        let (loss, batch_size) = (data.loss(), batch_size(device, network));
+        check_fit(network, &data, loss)?;
+        let batch_size = batch_size(device, network);
         let variance = match data.targets() {
             Targets::Classes(_) => None,
             Targets::Values(values) => Some(mean_variance(values)),
@@ -115,17 +130,23 @@ impl<'a> Evaluator<'a> {
             let unused = plan.tensor("output gradient", 1, batch.rows, output.columns);
             record_loss(plan, loss, output, targets, values, unused)?;
             let stay = Slot { rows: batch.full_rows, advance: 0 };
-            if loss.link() == Link::Softmax {
+            if variance.is_none() {
                 let row_hits = plan.tensor("row hits", 1, batch.rows, 1);
                 record_correct(plan, output, targets, row_hits)?;
                 record_tally(plan, 1.0, row_hits, batch.position, stay, hits)?;
+            } else if loss != Loss::Mse {
+                let answers = record_answers(plan, loss, output)?;
+                let squares = plan.tensor("squares", 1, answers.rows, answers.columns);
+                let unused = plan.tensor("slopes", 1, answers.rows, answers.columns);
+                record_loss(plan, Loss::Mse, answers, targets, squares, unused)?;
+                record_tally(plan, 1.0 / answers.columns as f32, squares, batch.position, stay, hits)?;
             }
             let move_on = Slot { advance: batch.rows, ..stay };
             // The total is divided by the rows in the end.
             record_tally(plan, 1.0 / columns as f32, values, batch.position, move_on, losses)?;
             Ok(Recorded { kept: vec![parameters, losses, hits], result: None })
         })?;
-        Ok(Evaluator { device: device.clone(), sweep, variance })
+        Ok(Evaluator { device: device.clone(), sweep, loss, variance })
     }
 
     /// Measures.
@@ -150,7 +171,10 @@ impl<'a> Evaluator<'a> {
         let loss = self.total(LOSSES).await? / rows;
         let metric = match self.variance {
             None => Metric::Accuracy(self.total(HITS).await? / rows),
-            Some(variance) => Metric::R2(if variance > 0.0 { 1.0 - loss / variance } else { f64::NAN }),
+            Some(variance) => {
+                let square = if self.loss == Loss::Mse { loss } else { self.total(HITS).await? / rows };
+                Metric::R2(if variance > 0.0 { 1.0 - square / variance } else { f64::NAN })
+            }
         };
         Ok(Evaluation { loss, metric })
     }
@@ -174,8 +198,32 @@ fn mean_variance(values: &Matrix) -> f64 {
     (0..columns).map(variance).sum::<f64>() / columns as f64
 }
 
-/// The network's answers for `features` of `[rows, inputs]`: `[rows, outputs]` numbers, or
-/// probabilities of the classes where `loss` is [`Loss::CrossEntropy`].
+/// Records what a network's output says, given the loss by which it learned: [`Loss::link`] of it, and of means and
+/// variances the means.
+fn record_answers(plan: &mut Plan, loss: Loss, output: Tensor) -> Result<Tensor> {
+    let output = match loss {
+        Loss::GaussianNll { .. } => output.columns(0, output.columns / 2),
+        _ => output,
+    };
+    if loss.link() == Link::Identity {
+        return Ok(output);
+    }
+    let answers = plan.tensor("answers", output.models, output.rows, output.columns);
+    let activation = match loss.link() {
+        Link::Identity => Activation::Identity,
+        Link::Softmax => {
+            record_softmax(plan, output, answers)?;
+            return Ok(answers);
+        }
+        Link::Sigmoid => Activation::Sigmoid,
+        Link::Exp => "exp(x)".parse()?,
+    };
+    record_activate(plan, activation, output, answers)?;
+    Ok(answers)
+}
+
+/// The network's answers for `features` of `[rows, inputs]`: its output through [`Loss::link`], which is
+/// probabilities of the classes for [`Loss::CrossEntropy`].
 ///
 /// # Errors
 ///
@@ -200,12 +248,8 @@ pub async fn predict_async(mlp: &Mlp, features: &Matrix, loss: Loss) -> Result<M
     let rows = Cow::Borrowed(features);
     let mut sweep = Sweep::new(device, rows, None, batch_size, 1, &[mlp.buffer()], |plan, batch| {
         let parameters = network.declare(plan, "parameters", 1);
-        let mut result = network.record_forward(plan, Fusion::Fused, parameters, batch.x)?;
-        if loss.link() == Link::Softmax {
-            let probabilities = plan.tensor("probabilities", 1, batch.rows, outputs);
-            record_softmax(plan, result, probabilities)?;
-            result = probabilities;
-        }
+        let output = network.record_forward(plan, Fusion::Fused, parameters, batch.x)?;
+        let result = record_answers(plan, loss, output)?;
         // Nothing is summed; the tally only moves on to the next rows.
         let (zero, nowhere) = (plan.tensor("nothing", 1, 1, 1), plan.tensor("nowhere", 1, 1, 1));
         let move_on = Slot { rows: batch.full_rows, advance: batch.rows };

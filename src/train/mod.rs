@@ -25,11 +25,11 @@ pub use plateau::Plateau;
 pub use schedule::Schedule;
 pub use trainer::Trainer;
 
-use crate::compute::{Buffer, Device, Plan};
-use crate::data::Dataset;
+use crate::compute::{Buffer, Device, Plan, Tensor};
+use crate::data::{Dataset, Targets};
 use crate::kernels::batch::{Slot, record_tally};
 use crate::kernels::dropout::record_count;
-use crate::kernels::loss::{Loss, Reduction, record_loss};
+use crate::kernels::loss::{Criterion, Loss, LossOperands, Reduction, record_criterion};
 use crate::kernels::optimizer::{Clip, Optimizer};
 use crate::nn::{Fusion, Mlp, Network, Noise};
 use crate::random::{Key, Purpose, Threefry};
@@ -57,6 +57,12 @@ pub struct Settings {
     pub epochs: usize,
     /// Seed of the order of rows in each epoch. Default 0.
     pub seed: u64,
+    /// What training makes small. Default: the one that fits the targets, [`Dataset::loss`].
+    pub loss: Option<Loss>,
+    /// How the loss values of a batch become one number, with weights of rows or classes. Default: their mean.
+    pub reduction: Reduction,
+    /// What the loss of a row of each class is multiplied with, where targets are classes. Default: nothing.
+    pub class_weights: Option<Vec<f32>>,
     /// Parameters that other optimizers move; the first that fits a name counts. Default: none.
     pub groups: Vec<Group>,
     /// The learning rate of each update, in the place of the optimizer's. Default: the optimizer's throughout.
@@ -80,6 +86,9 @@ impl Default for Settings {
             batch_size: 32,
             epochs: 100,
             seed: 0,
+            loss: None,
+            reduction: Reduction::Mean,
+            class_weights: None,
             groups: Vec::new(),
             schedule: None,
             clip: None,
@@ -109,6 +118,7 @@ impl Settings {
             return refuse("batches of an update", self.accumulate.to_string(), "a number from 1 to 2^31");
         }
         self.optimizer.check()?;
+        self.loss.map_or(Ok(()), Loss::check)?;
         self.groups.iter().try_for_each(|group| group.optimizer.check())?;
         self.schedule.as_ref().map_or(Ok(()), Schedule::check)?;
         self.clip.as_ref().map_or(Ok(()), Clip::check)?;
@@ -201,7 +211,8 @@ pub async fn fit_async(
 ) -> Result<History> {
     settings.check()?;
     let mut trainer = Trainer::with(mlp, data, settings)?;
-    let mut evaluator = validation.map(|validation| Evaluator::new(mlp, validation)).transpose()?;
+    let loss = settings.loss.unwrap_or(data.loss());
+    let mut evaluator = validation.map(|validation| Evaluator::with_loss(mlp, validation, loss)).transpose()?;
     let mut history = History { epochs: Vec::new(), is_interrupted: false };
     let mut watch = Watch::new();
     while history.epochs.len() < settings.epochs && !history.is_interrupted {
@@ -243,57 +254,113 @@ fn training_sweep<'a>(
     data: Cow<'a, Dataset>,
     settings: &Settings,
 ) -> Result<(Sweep<'a>, Updater)> {
-    let loss = data.loss();
+    let objective = Objective::new(&data, settings)?;
     let update = Update::new(network, settings)?;
     let first = RefCell::new(None);
     let record = |plan: &mut Plan, batch: &Batch| {
-        let (recorded, state, noise) = record_step(plan, network, batch, loss, &update, 1)?;
-        first.borrow_mut().get_or_insert((state, noise));
+        let (recorded, state, given) = record_step(plan, network, batch, &objective, &update, 1)?;
+        first.borrow_mut().get_or_insert((state, given));
         Ok(recorded)
     };
+    // The weights of rows go along as a last column of the features.
+    let weights = data.weights().map(<[f32]>::to_vec);
     let (features, targets) = Dataset::parts(data);
+    let features = weights.map_or(features.clone(), |weights| Cow::Owned(features.with_column(&weights)));
     let mut sweep = Sweep::new(device, features, Some(targets), settings.batch_size, 1, &[parameters], record)?;
-    let (state, noise) = first.take().expect("a step was recorded");
+    let (state, Given { noise, class_weights }) = first.take().expect("a step was recorded");
+    let kept = |tensor: Tensor| {
+        let position = sweep.kept_tensors().iter().position(|kept| kept.buffer == tensor.buffer);
+        sweep.kept(position.expect("the sweep keeps what it is given"))
+    };
     if let Some(noise) = noise {
-        let position = sweep.kept_tensors().iter().position(|kept| kept.buffer == noise.keys.buffer);
-        let keys = sweep.kept(position.expect("the sweep keeps the noise"));
-        device.write(&keys, 0, &network.noise(settings.seed))?;
+        device.write(&kept(noise.keys), 0, &network.noise(settings.seed))?;
+    }
+    if let (Some(tensor), Some(values)) = (class_weights, &settings.class_weights) {
+        device.write(&kept(tensor), 0, values)?;
     }
     let updater = Updater::new(device, network, update, &state, settings.schedule.clone(), &mut sweep)?;
     Ok((sweep, updater))
+}
+
+/// What training makes small.
+struct Objective {
+    criterion: Criterion,
+    /// Whether a last column of the features holds the weight of each row.
+    has_weights: bool,
+    n_class_weights: Option<u32>,
+}
+
+impl Objective {
+    fn new(data: &Dataset, settings: &Settings) -> Result<Objective> {
+        let loss = settings.loss.unwrap_or(data.loss());
+        if let Some(weights) = &settings.class_weights {
+            let refuse =
+                |found: String, expected: String| Err(Error::Setting { name: "class weights".into(), found, expected });
+            let Targets::Classes(classes) = data.targets() else {
+                return refuse(format!("{} of them", weights.len()), "none, for targets that are numbers".into());
+            };
+            if weights.len() != classes.names.len() {
+                return refuse(
+                    format!("{} of them", weights.len()),
+                    format!("one for each of {}", classes.names.len()),
+                );
+            }
+            if let Some(weight) = weights.iter().find(|weight| !(**weight >= 0.0 && weight.is_finite())) {
+                return refuse(weight.to_string(), "numbers of at least 0".into());
+            }
+        }
+        Ok(Objective {
+            criterion: Criterion { loss, reduction: settings.reduction },
+            has_weights: data.weights().is_some(),
+            n_class_weights: settings.class_weights.as_ref().map(|weights| weights.len() as u32),
+        })
+    }
+}
+
+/// The tensors of a step that must be written before the first one.
+struct Given {
+    noise: Option<Noise>,
+    class_weights: Option<Tensor>,
 }
 
 fn record_step(
     plan: &mut Plan,
     network: &Network,
     batch: &Batch,
-    loss: Loss,
+    objective: &Objective,
     update: &Update,
     models: u32,
-) -> Result<(Recorded, State, Option<Noise>)> {
+) -> Result<(Recorded, State, Given)> {
     let parameters = network.declare(plan, "parameters", models);
     let losses = plan.tensor("losses", models, 1, batch.n_batches);
     let state = update.declare(plan, network, models, batch.n_batches);
     let noise = network.declare_noise(plan, models);
+    let class_weights = objective.n_class_weights.map(|count| plan.tensor("class weights", 1, 1, count));
     let kept = [parameters, losses].into_iter().chain(state.tensors());
-    let kept = kept.chain(noise.into_iter().flat_map(|noise| [noise.keys, noise.step])).collect();
+    let kept = kept.chain(noise.into_iter().flat_map(|noise| [noise.keys, noise.step])).chain(class_weights).collect();
 
-    let pass = network.record_training(plan, Fusion::Fused, noise, parameters, batch.x)?;
+    let (x, weights) = match objective.has_weights {
+        true => (batch.x.columns(0, batch.x.columns - 1), Some(batch.x.columns(batch.x.columns - 1, 1))),
+        false => (batch.x, None),
+    };
+    let pass = network.record_training(plan, Fusion::Fused, noise, parameters, x)?;
     let output = pass.output();
+    let Criterion { loss, reduction } = objective.criterion;
     let [rows, columns] = loss.shape(output.rows, output.columns);
     let values = plan.tensor("loss values", models, rows, columns);
     let output_gradient = plan.tensor("output gradient", models, batch.rows, output.columns);
     let targets = batch.y.expect("training has targets");
-    record_loss(plan, loss, output, targets, values, output_gradient)?;
+    let operands = LossOperands { output, targets, weights, class_weights, values, gradient: output_gradient };
+    record_criterion(plan, objective.criterion, operands)?;
     let gradients = network.declare(plan, "gradients", models);
     network.record_backward(plan, parameters, &pass, output_gradient, gradients)?;
     update.record_batch(plan, &state, batch, gradients, parameters)?;
     let slot = Slot { rows: batch.full_rows, advance: batch.rows };
-    record_tally(plan, Reduction::Mean.scale(rows, columns), values, batch.position, slot, losses)?;
+    record_tally(plan, reduction.scale(rows, columns), values, batch.position, slot, losses)?;
     if let Some(noise) = noise {
         record_count(plan, noise.step, 1)?;
     }
-    Ok((Recorded { kept, result: None }, state, noise))
+    Ok((Recorded { kept, result: None }, state, Given { noise, class_weights }))
 }
 
 /// The order in which an epoch goes through the rows: computed from the seed and the epoch's
@@ -302,9 +369,10 @@ fn order(seed: u64, epoch: usize, rows: usize) -> Vec<u32> {
     Threefry::new(Key::new(seed), Purpose::Shuffling, epoch as u64).permutation(rows as u32)
 }
 
-fn check_fit(network: &Network, data: &Dataset) -> Result<()> {
+fn check_fit(network: &Network, data: &Dataset, loss: Loss) -> Result<()> {
     let (inputs, outputs) = (network.inputs() as usize, network.outputs() as usize);
-    if (data.features().columns(), data.n_outputs()) == (inputs, outputs) {
+    let n_outputs = loss.n_outputs(data.n_outputs() as u32) as usize;
+    if (data.features().columns(), n_outputs) == (inputs, outputs) {
         return Ok(());
     }
     Err(Error::Shape {

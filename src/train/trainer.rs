@@ -77,7 +77,7 @@ impl<'a> Trainer<'a> {
     pub fn with(mlp: &mut Mlp, data: impl Into<Cow<'a, Dataset>>, settings: &Settings) -> Result<Trainer<'a>> {
         let data = data.into();
         settings.check()?;
-        check_fit(mlp.network(), &data)?;
+        check_fit(mlp.network(), &data, settings.loss.unwrap_or(data.loss()))?;
         let (device, network) = (mlp.device().clone(), mlp.network().clone());
         let (sweep, updater) = training_sweep(&device, &network, mlp.buffer(), data, settings)?;
         let snapshot = Snapshot::new(&device, &sweep)?;
