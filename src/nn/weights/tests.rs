@@ -396,6 +396,14 @@ mod npz_files {
     }
 
     #[test]
+    fn a_name_that_stands_twice_is_refused() {
+        let numbers = floats(&[1.0]);
+        let twice = [("x", vec![1], &numbers[..]), ("x", vec![1], &numbers[..])];
+        let file = npz::serialize(twice.into_iter()).expect("a file");
+        assert_eq!(array(&file), Err("found `x` twice, expected each name once".into()));
+    }
+
+    #[test]
     fn npz_files_are_read_by_content_and_written_by_extension() {
         let (bytes, path, _folder) = written("w.NPZ", Names::Positions(vec![0, 2]));
         assert!(is_zip(&bytes));
