@@ -1,7 +1,7 @@
 // values[r] = x[r] · t[r] / max(|x[r]| |t[r]|, eps) * weights[r]
-// dx[r, c] = (t[r, c] / |t[r]| - x[r, c] / |x[r]| * values[r]) / |x[r]| * weights[r] * scale, and
+// d_x[r, c] = (t[r, c] / |t[r]| - x[r, c] / |x[r]| * values[r]) / |x[r]| * weights[r] * scale, and
 //   t[r, c] / eps * weights[r] * scale where |x[r]| |t[r]| is at most eps
-// x, t and dx are [rows, columns], weights and values are [rows, 1]; without weights they are 1. Lengths
+// x, t and d_x are [rows, columns], weights and values are [rows, 1]; without weights they are 1. Lengths
 // are taken of rows divided by their largest element, whose squares cannot overflow. One invocation
 // per row.
 
@@ -10,7 +10,7 @@ struct Params {
   t: View,
   weights: View,
   values: View,
-  dx: View,
+  d_x: View,
   rows: u32,
   columns: u32,
   weighted: u32,
@@ -23,7 +23,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> t: array<f32>;
 @group(0) @binding(3) var<storage, read> weights: array<f32>;
 @group(0) @binding(4) var<storage, read_write> values: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(5) var<storage, read_write> d_x: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -70,7 +70,7 @@ fn main(
     let part_x = x[at(params.x, model, row, c)] / divisor_x;
     let part_t = t[at(params.t, model, row, c)] / divisor_t;
     let slope = (part_t - select(part_x * similarity, 0.0, is_short)) / divisor_x;
-    dx[at(params.dx, model, row, c)] = slope * (params.scale * weight);
+    d_x[at(params.d_x, model, row, c)] = slope * (params.scale * weight);
   }
   values[at(params.values, model, row, 0u)] = similarity * weight;
 }

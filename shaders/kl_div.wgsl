@@ -1,6 +1,6 @@
 // values[r] = weights[r] * sum over c of exp(t[r, c]) (t[r, c] - x[r, c])
-// dx[r, c] = -exp(t[r, c]) * weights[r] * scale
-// x, t and dx are [rows, columns], weights and values are [rows, 1]; without weights they are 1. x and t
+// d_x[r, c] = -exp(t[r, c]) * weights[r] * scale
+// x, t and d_x are [rows, columns], weights and values are [rows, 1]; without weights they are 1. x and t
 // are logarithms of probabilities; a target whose probability is 0 adds nothing. One invocation per row.
 
 struct Params {
@@ -8,7 +8,7 @@ struct Params {
   t: View,
   weights: View,
   values: View,
-  dx: View,
+  d_x: View,
   rows: u32,
   columns: u32,
   weighted: u32,
@@ -20,7 +20,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> t: array<f32>;
 @group(0) @binding(3) var<storage, read> weights: array<f32>;
 @group(0) @binding(4) var<storage, read_write> values: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(5) var<storage, read_write> d_x: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -39,7 +39,7 @@ fn main(
     let expected = t[at(params.t, model, row, c)];
     let probability = exp(expected);
     total += times(probability, expected - x[at(params.x, model, row, c)]);
-    dx[at(params.dx, model, row, c)] = -probability * (params.scale * weight);
+    d_x[at(params.d_x, model, row, c)] = -probability * (params.scale * weight);
   }
   values[at(params.values, model, row, 0u)] = total * weight;
 }

@@ -1,6 +1,6 @@
 // values[r] = -x[r, classes[r]] * weights[r]
-// dx[r, c] = -[c = classes[r]] * weights[r] * scale
-// x and dx are [rows, columns], classes, weights and values are [rows, 1]; without weights they are 1.
+// d_x[r, c] = -[c = classes[r]] * weights[r] * scale
+// x and d_x are [rows, columns], classes, weights and values are [rows, 1]; without weights they are 1.
 // x are logarithms of probabilities. One invocation per row.
 
 struct Params {
@@ -8,7 +8,7 @@ struct Params {
   classes: View,
   weights: View,
   values: View,
-  dx: View,
+  d_x: View,
   rows: u32,
   columns: u32,
   weighted: u32,
@@ -20,7 +20,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> classes: array<u32>;
 @group(0) @binding(3) var<storage, read> weights: array<f32>;
 @group(0) @binding(4) var<storage, read_write> values: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(5) var<storage, read_write> d_x: array<f32>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -37,7 +37,7 @@ fn main(
   let label = min(classes[at(params.classes, model, row, 0u)], params.columns - 1u);
   let weight = select(1.0, weights[at(params.weights, model, row, 0u)], params.weighted != 0u);
   for (var c = 0u; c < params.columns; c++) {
-    dx[at(params.dx, model, row, c)] = select(0.0, -(params.scale * weight), c == label);
+    d_x[at(params.d_x, model, row, c)] = select(0.0, -(params.scale * weight), c == label);
   }
   values[at(params.values, model, row, 0u)] = -x[at(params.x, model, row, label)] * weight;
 }

@@ -1,6 +1,6 @@
-// dx[l, c] = s (g[l, c] - sum of g[l] / count - n[l, c] * sum of (g[l] n[l]) / count)
+// d_x[l, c] = s (g[l, c] - sum of g[l] / count - n[l, c] * sum of (g[l] n[l]) / count)
 //   where s = 1 / sqrt(stats[l, 1] + epsilon), n = (x - stats[l, 0]) s and g = dy * weight
-// dy, x, weight and dx are [lanes, count], stats is [lanes, 2] as `moments` gives it. The first sum is
+// dy, x, weight and d_x are [lanes, count], stats is [lanes, 2] as `moments` gives it. The first sum is
 // left out where is_centred is 0, and the factor weight where has_weight is 0. One workgroup per lane,
 // which adds as `sum` does.
 
@@ -9,7 +9,7 @@ struct Params {
   x: View,
   stats: View,
   weight: View,
-  dx: View,
+  d_x: View,
   lanes: u32,
   count: u32,
   is_centred: u32,
@@ -22,7 +22,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 @group(0) @binding(3) var<storage, read> stats: array<f32>;
 @group(0) @binding(4) var<storage, read> weight: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(5) var<storage, read_write> d_x: array<f32>;
 
 var<workgroup> partial: array<f32, 64>;
 
@@ -75,6 +75,6 @@ fn main(
   let slope = total(products, local) / f32(params.count);
   for (var c = local; c < count; c += 64u) {
     let normal = (x[at(params.x, model, lane, c)] - mean) * scale;
-    dx[at(params.dx, model, lane, c)] = scale * (inner(model, lane, c) - shift - normal * slope);
+    d_x[at(params.d_x, model, lane, c)] = scale * (inner(model, lane, c) - shift - normal * slope);
   }
 }

@@ -1,12 +1,12 @@
-// softmax:     dx[r, c] = y[r, c] (dy[r, c] - sum over d of dy[r, d] y[r, d])
+// softmax:     d_x[r, c] = y[r, c] (dy[r, c] - sum over d of dy[r, d] y[r, d])
 // softmin:     the negative of that
-// log_softmax: dx[r, c] = dy[r, c] - exp(y[r, c]) * sum over d of dy[r, d]
-// y is what `softmax` gave; dy, y and dx are [rows, columns]. One invocation per row.
+// log_softmax: d_x[r, c] = dy[r, c] - exp(y[r, c]) * sum over d of dy[r, d]
+// y is what `softmax` gave; dy, y and d_x are [rows, columns]. One invocation per row.
 
 struct Params {
   dy: View,
   y: View,
-  dx: View,
+  d_x: View,
   rows: u32,
   columns: u32,
   kind: u32,
@@ -15,7 +15,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read> y: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(3) var<storage, read_write> d_x: array<f32>;
 
 const SOFTMIN: u32 = 1u;
 const LOG_SOFTMAX: u32 = 2u;
@@ -42,9 +42,9 @@ fn main(
     let gradient = dy[at(params.dy, model, row, c)];
     let value = y[at(params.y, model, row, c)];
     if is_log {
-      dx[at(params.dx, model, row, c)] = gradient - exp(value) * total;
+      d_x[at(params.d_x, model, row, c)] = gradient - exp(value) * total;
     } else {
-      dx[at(params.dx, model, row, c)] = sign * value * (gradient - total);
+      d_x[at(params.d_x, model, row, c)] = sign * value * (gradient - total);
     }
   }
 }

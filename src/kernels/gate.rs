@@ -39,40 +39,45 @@ fn glu(args: &mut Args) {
     }
 }
 
-params! { GluBackward { dy: View, x: View, dx: View, rows: u32, columns: u32 } invocations: rows columns }
+params! { GluBackward { dy: View, x: View, d_x: View, rows: u32, columns: u32 } invocations: rows columns }
 
 /// The gradients of both halves of a gated linear unit.
 pub static GLU_BACKWARD: Kernel = Kernel {
     name: "glu_backward",
     params: GluBackward::FIELDS,
-    bindings: &[Binding::read("dy"), Binding::read("x"), Binding::write("dx")],
+    bindings: &[Binding::read("dy"), Binding::read("x"), Binding::write("d_x")],
     twin: glu_backward,
     fast: None,
     forms: &[Form::plain::<GluBackward>(&[include_str!("../../shaders/glu_backward.wgsl"), VIEW, ELEMENTARY, NAN])],
 };
 
-/// Records `dx = ` the gradients of both halves: `dy * sigmoid(b)` and
+/// Records `d_x = ` the gradients of both halves: `dy * sigmoid(b)` and
 /// `dy * a * sigmoid(b) * (1 - sigmoid(b))`.
 ///
-/// `dy` is `[rows, columns]`, `x` and `dx` are `[rows, 2 columns]`.
-pub fn record_glu_backward(plan: &mut Plan, dy: Tensor, x: Tensor, dx: Tensor) -> Result<()> {
+/// `dy` is `[rows, columns]`, `x` and `d_x` are `[rows, 2 columns]`.
+pub fn record_glu_backward(plan: &mut Plan, dy: Tensor, x: Tensor, d_x: Tensor) -> Result<()> {
     x.expect("glu_backward", "x", dy.rows, dy.columns.saturating_mul(2))?;
-    dx.expect("glu_backward", "dx", x.rows, x.columns)?;
-    let models = Plan::models("glu_backward", &[dy, x, dx])?;
-    let params =
-        GluBackward { dy: dy.view(models), x: x.view(models), dx: dx.view(models), rows: dy.rows, columns: dy.columns };
-    plan.push(&GLU_BACKWARD, params, &[dy, x, dx], models)
+    d_x.expect("glu_backward", "d_x", x.rows, x.columns)?;
+    let models = Plan::models("glu_backward", &[dy, x, d_x])?;
+    let params = GluBackward {
+        dy: dy.view(models),
+        x: x.view(models),
+        d_x: d_x.view(models),
+        rows: dy.rows,
+        columns: dy.columns,
+    };
+    plan.push(&GLU_BACKWARD, params, &[dy, x, d_x], models)
 }
 
 fn glu_backward(args: &mut Args) {
     let p = args.params::<GluBackward>();
     let (dy, x): (&[f32], &[f32]) = (args.read(0), args.read(1));
-    let dx: &mut [f32] = args.write(2);
+    let d_x: &mut [f32] = args.write(2);
     for (model, row, column) in elements(args.models, p.rows, p.columns) {
         let gate = x[p.x.at(model, row, p.columns + column)];
         let through = dy[p.dy.at(model, row, column)] * sigmoid(gate);
-        dx[p.dx.at(model, row, column)] = through;
-        dx[p.dx.at(model, row, p.columns + column)] = through * x[p.x.at(model, row, column)] * sigmoid(-gate);
+        d_x[p.d_x.at(model, row, column)] = through;
+        d_x[p.d_x.at(model, row, p.columns + column)] = through * x[p.x.at(model, row, column)] * sigmoid(-gate);
     }
 }
 

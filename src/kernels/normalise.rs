@@ -140,7 +140,7 @@ fn normalise(args: &mut Args) {
 
 params! {
     NormaliseBackward {
-        dy: View, x: View, stats: View, weight: View, dx: View,
+        dy: View, x: View, stats: View, weight: View, d_x: View,
         lanes: u32, count: u32, is_centred: u32, has_weight: u32, epsilon: f32,
     } invocations: lanes
 }
@@ -154,17 +154,17 @@ pub static NORMALISE_BACKWARD: Kernel = Kernel {
         Binding::read("x"),
         Binding::read("stats"),
         Binding::read("weight"),
-        Binding::write("dx"),
+        Binding::write("d_x"),
     ],
     twin: normalise_backward,
     fast: None,
     forms: &[Form::plain_by_group::<NormaliseBackward>(&[include_str!("../../shaders/normalise_backward.wgsl"), VIEW])],
 };
 
-/// Records `dx = (g - mean(g) - n * mean(g * n)) / sqrt(variance + epsilon)` of each lane, where
+/// Records `d_x = (g - mean(g) - n * mean(g * n)) / sqrt(variance + epsilon)` of each lane, where
 /// `g = dy * weight` and `n = (x - mean) / sqrt(variance + epsilon)`.
 ///
-/// `dy`, `x` and `dx` are `[lanes, count]`, with a count of at least 1; `stats` is `[lanes, 2]` as
+/// `dy`, `x` and `d_x` are `[lanes, count]`, with a count of at least 1; `stats` is `[lanes, 2]` as
 /// [`record_moments`] gives it; `weight` is repeated to `[lanes, count]`, or absent. Where the lanes were not
 /// centred, `mean(g)` is left out. For BatchNorm all are given transposed, `weight` too.
 #[allow(clippy::too_many_arguments, reason = "the operands of one kernel, named in the formula")]
@@ -176,16 +176,16 @@ pub fn record_normalise_backward(
     x: Tensor,
     stats: Tensor,
     weight: Option<Tensor>,
-    dx: Tensor,
+    d_x: Tensor,
 ) -> Result<()> {
     let operation = "normalise_backward";
     x.expect(operation, "x", x.rows, x.columns.max(1))?;
     dy.expect(operation, "dy", x.rows, x.columns)?;
     stats.expect(operation, "stats", x.rows, 2)?;
-    dx.expect(operation, "dx", x.rows, x.columns)?;
+    d_x.expect(operation, "d_x", x.rows, x.columns)?;
     // An operand must be bound in the place of an absent one; nothing of it is used.
     let repeated = weight.map_or(Ok(x), |weight| weight.broadcast(operation, x.rows, x.columns))?;
-    let operands = [dy, x, stats, repeated, dx];
+    let operands = [dy, x, stats, repeated, d_x];
     let models = Plan::models(operation, &operands)?;
     let views = operands.map(|operand| operand.view(models));
     let params = NormaliseBackward {
@@ -193,7 +193,7 @@ pub fn record_normalise_backward(
         x: views[1],
         stats: views[2],
         weight: views[3],
-        dx: views[4],
+        d_x: views[4],
         lanes: x.rows,
         count: x.columns,
         is_centred: is_centred.into(),
@@ -207,7 +207,7 @@ fn normalise_backward(args: &mut Args) {
     let p = args.params::<NormaliseBackward>();
     let (dy, x): (&[f32], &[f32]) = (args.read(0), args.read(1));
     let (stats, weight): (&[f32], &[f32]) = (args.read(2), args.read(3));
-    let dx: &mut [f32] = args.write(4);
+    let d_x: &mut [f32] = args.write(4);
     for (model, lane) in rows(args.models, p.lanes) {
         let mean = stats[p.stats.at(model, lane, 0)];
         let scale = 1.0 / (stats[p.stats.at(model, lane, 1)] + p.epsilon).sqrt();
@@ -219,7 +219,7 @@ fn normalise_backward(args: &mut Args) {
         let shift = if p.is_centred != 0 { tree_sum(p.count, inner) / p.count as f32 } else { 0.0 };
         let slope = tree_sum(p.count, |c| inner(c) * normal(c)) / p.count as f32;
         for c in 0..p.count {
-            dx[p.dx.at(model, lane, c)] = scale * (inner(c) - shift - normal(c) * slope);
+            d_x[p.d_x.at(model, lane, c)] = scale * (inner(c) - shift - normal(c) * slope);
         }
     }
 }

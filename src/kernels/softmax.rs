@@ -89,43 +89,43 @@ pub(super) fn maximum(columns: u32, logit: impl Fn(u32) -> f32) -> f32 {
 }
 
 params! {
-    SoftmaxBackward { dy: View, y: View, dx: View, rows: u32, columns: u32, kind: u32 } invocations: rows
+    SoftmaxBackward { dy: View, y: View, d_x: View, rows: u32, columns: u32, kind: u32 } invocations: rows
 }
 
 /// The gradient of the logits, told from what `softmax` gave.
 pub static SOFTMAX_BACKWARD: Kernel = Kernel {
     name: "softmax_backward",
     params: SoftmaxBackward::FIELDS,
-    bindings: &[Binding::read("dy"), Binding::read("y"), Binding::write("dx")],
+    bindings: &[Binding::read("dy"), Binding::read("y"), Binding::write("d_x")],
     twin: softmax_backward,
     fast: None,
     forms: &[Form::plain::<SoftmaxBackward>(&[include_str!("../../shaders/softmax_backward.wgsl"), VIEW])],
 };
 
 /// Records the gradient of each row of logits, told from `y`, which [`record_softmax_of`] gave:
-/// `dx = y (dy - sum of dy y)`, the negative of that for softmin, and `dx = dy - exp(y) sum of dy` for
+/// `d_x = y (dy - sum of dy y)`, the negative of that for softmin, and `d_x = dy - exp(y) sum of dy` for
 /// log_softmax.
 ///
-/// `dy`, `y` and `dx` are `[rows, columns]`.
-pub fn record_softmax_backward(plan: &mut Plan, kind: SoftmaxKind, dy: Tensor, y: Tensor, dx: Tensor) -> Result<()> {
+/// `dy`, `y` and `d_x` are `[rows, columns]`.
+pub fn record_softmax_backward(plan: &mut Plan, kind: SoftmaxKind, dy: Tensor, y: Tensor, d_x: Tensor) -> Result<()> {
     dy.expect("softmax_backward", "dy", y.rows, y.columns)?;
-    dx.expect("softmax_backward", "dx", y.rows, y.columns)?;
-    let models = Plan::models("softmax_backward", &[dy, y, dx])?;
+    d_x.expect("softmax_backward", "d_x", y.rows, y.columns)?;
+    let models = Plan::models("softmax_backward", &[dy, y, d_x])?;
     let params = SoftmaxBackward {
         dy: dy.view(models),
         y: y.view(models),
-        dx: dx.view(models),
+        d_x: d_x.view(models),
         rows: y.rows,
         columns: y.columns,
         kind: kind as u32,
     };
-    plan.push(&SOFTMAX_BACKWARD, params, &[dy, y, dx], models)
+    plan.push(&SOFTMAX_BACKWARD, params, &[dy, y, d_x], models)
 }
 
 fn softmax_backward(args: &mut Args) {
     let p = args.params::<SoftmaxBackward>();
     let (dy, y): (&[f32], &[f32]) = (args.read(0), args.read(1));
-    let dx: &mut [f32] = args.write(2);
+    let d_x: &mut [f32] = args.write(2);
     let kind = SoftmaxKind::of(p.kind);
     for (model, row) in rows(args.models, p.rows) {
         let mut total = 0.0;
@@ -135,7 +135,7 @@ fn softmax_backward(args: &mut Args) {
         }
         for c in 0..p.columns {
             let (gradient, value) = (dy[p.dy.at(model, row, c)], y[p.y.at(model, row, c)]);
-            dx[p.dx.at(model, row, c)] = match kind {
+            d_x[p.d_x.at(model, row, c)] = match kind {
                 SoftmaxKind::Softmax => value * (gradient - total),
                 SoftmaxKind::Softmin => -value * (gradient - total),
                 SoftmaxKind::LogSoftmax => gradient - value.exp() * total,

@@ -9,7 +9,7 @@ use crate::{Error, Result};
 
 params! {
     CosineSimilarity {
-        x: View, t: View, weights: View, values: View, dx: View,
+        x: View, t: View, weights: View, values: View, d_x: View,
         rows: u32, columns: u32, weighted: u32, eps: f32, scale: f32,
     } invocations: rows
 }
@@ -23,7 +23,7 @@ pub static COSINE_SIMILARITY: Kernel = Kernel {
         Binding::read("t"),
         Binding::read("weights"),
         Binding::write("values"),
-        Binding::write("dx"),
+        Binding::write("d_x"),
     ],
     twin: cosine_similarity,
     fast: None,
@@ -34,7 +34,7 @@ fn cosine_similarity(args: &mut Args) {
     let p = args.params::<CosineSimilarity>();
     let (x, t, weights): (&[f32], &[f32], &[f32]) = (args.read(0), args.read(1), args.read(2));
     let values: &mut [f32] = args.write(3);
-    let dx: &mut [f32] = args.write(4);
+    let d_x: &mut [f32] = args.write(4);
     for (model, row) in rows(args.models, p.rows) {
         let (x, t) = (|c| x[p.x.at(model, row, c)], |c| t[p.t.at(model, row, c)]);
         let (length_x, length_t) = (length(p.columns, x), length(p.columns, t));
@@ -48,7 +48,7 @@ fn cosine_similarity(args: &mut Args) {
         let weight = if p.weighted == 0 { 1.0 } else { weights[p.weights.at(model, row, 0)] };
         for c in 0..p.columns {
             let along = if is_short { 0.0 } else { x(c) / divisor_x * similarity };
-            dx[p.dx.at(model, row, c)] = (t(c) / divisor_t - along) / divisor_x * (p.scale * weight);
+            d_x[p.d_x.at(model, row, c)] = (t(c) / divisor_t - along) / divisor_x * (p.scale * weight);
         }
         values[p.values.at(model, row, 0)] = similarity * weight;
     }

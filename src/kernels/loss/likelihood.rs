@@ -10,7 +10,7 @@ use crate::{Loss, Result};
 
 params! {
     Nll {
-        x: View, classes: View, weights: View, values: View, dx: View,
+        x: View, classes: View, weights: View, values: View, d_x: View,
         rows: u32, columns: u32, weighted: u32, scale: f32,
     } invocations: rows
 }
@@ -24,7 +24,7 @@ pub static NLL: Kernel = Kernel {
         CROSS_ENTROPY_CLASSES.bindings[1],
         Binding::read("weights"),
         Binding::write("values"),
-        Binding::write("dx"),
+        Binding::write("d_x"),
     ],
     twin: nll,
     fast: None,
@@ -37,12 +37,12 @@ fn nll(args: &mut Args) {
     let classes: &[u32] = args.read(1);
     let weights: &[f32] = args.read(2);
     let values: &mut [f32] = args.write(3);
-    let dx: &mut [f32] = args.write(4);
+    let d_x: &mut [f32] = args.write(4);
     for (model, row) in rows(args.models, p.rows) {
         let class = classes[p.classes.at(model, row, 0)].min(p.columns - 1);
         let weight = if p.weighted == 0 { 1.0 } else { weights[p.weights.at(model, row, 0)] };
         for c in 0..p.columns {
-            dx[p.dx.at(model, row, c)] = if c == class { -(p.scale * weight) } else { 0.0 };
+            d_x[p.d_x.at(model, row, c)] = if c == class { -(p.scale * weight) } else { 0.0 };
         }
         values[p.values.at(model, row, 0)] = -x[p.x.at(model, row, class)] * weight;
     }
@@ -50,7 +50,7 @@ fn nll(args: &mut Args) {
 
 params! {
     KlDiv {
-        x: View, t: View, weights: View, values: View, dx: View,
+        x: View, t: View, weights: View, values: View, d_x: View,
         rows: u32, columns: u32, weighted: u32, scale: f32,
     } invocations: rows
 }
@@ -64,7 +64,7 @@ pub static KL_DIV: Kernel = Kernel {
         Binding::read("t"),
         Binding::read("weights"),
         Binding::write("values"),
-        Binding::write("dx"),
+        Binding::write("d_x"),
     ],
     twin: kl_div,
     fast: None,
@@ -75,7 +75,7 @@ fn kl_div(args: &mut Args) {
     let p = args.params::<KlDiv>();
     let (x, t, weights): (&[f32], &[f32], &[f32]) = (args.read(0), args.read(1), args.read(2));
     let values: &mut [f32] = args.write(3);
-    let dx: &mut [f32] = args.write(4);
+    let d_x: &mut [f32] = args.write(4);
     for (model, row) in rows(args.models, p.rows) {
         let weight = if p.weighted == 0 { 1.0 } else { weights[p.weights.at(model, row, 0)] };
         let mut total = 0.0;
@@ -83,7 +83,7 @@ fn kl_div(args: &mut Args) {
             let expected = t[p.t.at(model, row, c)];
             let probability = expected.exp();
             total += times(probability, expected - x[p.x.at(model, row, c)]);
-            dx[p.dx.at(model, row, c)] = -probability * (p.scale * weight);
+            d_x[p.d_x.at(model, row, c)] = -probability * (p.scale * weight);
         }
         values[p.values.at(model, row, 0)] = total * weight;
     }

@@ -155,12 +155,12 @@ pub fn record_criterion(plan: &mut Plan, criterion: Criterion, operands: LossOpe
         let operands = [output, targets, bound, values, gradient];
         let models = Plan::models(name, &operands)?;
         let weighted = u32::from(weights.is_some());
-        let [x, t, weights, values, dx] = operands.map(|operand| operand.view(models));
+        let [x, t, weights, values, d_x] = operands.map(|operand| operand.view(models));
         // The names of the parameter blocks' fields are those of the formulas.
-        let (z, classes, dz) = (x, t, dx);
+        let (z, classes, dz) = (x, t, d_x);
         match loss {
             Loss::CosineSimilarity { eps } => {
-                let params = CosineSimilarity { x, t, weights, values, dx, rows, columns, weighted, eps, scale };
+                let params = CosineSimilarity { x, t, weights, values, d_x, rows, columns, weighted, eps, scale };
                 plan.push(&COSINE_SIMILARITY, params, &operands, models)
             }
             Loss::Focal { gamma } => {
@@ -168,11 +168,11 @@ pub fn record_criterion(plan: &mut Plan, criterion: Criterion, operands: LossOpe
                 plan.push(&FOCAL, params, &operands, models)
             }
             Loss::Nll => {
-                let params = Nll { x, classes, weights, values, dx, rows, columns, weighted, scale };
+                let params = Nll { x, classes, weights, values, d_x, rows, columns, weighted, scale };
                 plan.push(&NLL, params, &operands, models)
             }
             Loss::KlDiv => {
-                let params = KlDiv { x, t, weights, values, dx, rows, columns, weighted, scale };
+                let params = KlDiv { x, t, weights, values, d_x, rows, columns, weighted, scale };
                 plan.push(&KL_DIV, params, &operands, models)
             }
             _ => {
