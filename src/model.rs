@@ -27,6 +27,8 @@ pub struct Model {
     pub input: Input,
     /// What it answers.
     pub output: Output,
+    /// The loss by which it learned, which tells what its outputs mean: [`Loss::link`].
+    pub loss: Loss,
 }
 
 /// What a model takes.
@@ -97,6 +99,8 @@ struct Description {
     shape: Shape,
     input: Input,
     output: Output,
+    /// Since version 2.
+    loss: Option<Loss>,
 }
 
 /// The network, as each version of the format tells it.
@@ -134,6 +138,7 @@ impl Model {
             shape: Shape::Layers { network: self.network.clone() },
             input: self.input.clone(),
             output: self.output.clone(),
+            loss: Some(self.loss),
         };
         let text = serde_json::to_string(&description)
             .map_err(|error| Error::WriteFile { path: path.into(), source: error.into() })?;
@@ -166,11 +171,15 @@ impl Model {
                 Shape::Layers { network } => network,
                 Shape::Sizes { sizes, activation } => Network::new(&sizes, activation)?,
             };
-            found = Some((description.input, description.output));
+            let loss = description.loss.unwrap_or(match &description.output {
+                Output::Number { .. } => Loss::Mse,
+                Output::Class { .. } => Loss::CrossEntropy,
+            });
+            found = Some((description.input, description.output, loss));
             Ok(network)
         })?;
-        let (input, output) = found.expect("the description was read before the weights");
-        let model = Model { network, values, input, output };
+        let (input, output, loss) = found.expect("the description was read before the weights");
+        let model = Model { network, values, input, output, loss };
         if let Some(value) = model.values.iter().find(|value| !value.is_finite()) {
             return Err(refuse(format!("found the weight {value}, expected finite numbers; train again")));
         }
@@ -217,8 +226,10 @@ impl Model {
             Output::Class { classes, .. } if classes.len() != outputs => {
                 Err(format!("found {} classes for {outputs} outputs", classes.len()))
             }
-            Output::Number { standardiser, .. } if outputs != 1 || standardiser.mean().len() != 1 => {
-                Err(format!("found {outputs} outputs for one number"))
+            Output::Number { standardiser, .. }
+                if outputs != self.loss.n_outputs(1) as usize || standardiser.mean().len() != 1 =>
+            {
+                Err(format!("found {outputs} outputs for one number, learned by {}", self.loss))
             }
             _ => Ok(()),
         }
@@ -245,13 +256,11 @@ impl Model {
         let mlp = Mlp::with(device, self.network.clone(), &self.values)?;
         match &self.output {
             Output::Number { standardiser, .. } => {
-                let mut numbers = train::predict(&mlp, &features, Loss::Mse)?;
+                let mut numbers = train::predict(&mlp, &features, self.loss)?;
                 standardiser.undo(&mut numbers);
                 Ok(Predictions::Numbers(numbers.into_values()))
             }
-            Output::Class { .. } => {
-                Ok(Predictions::Probabilities(train::predict(&mlp, &features, Loss::CrossEntropy)?))
-            }
+            Output::Class { .. } => Ok(Predictions::Probabilities(train::predict(&mlp, &features, self.loss)?)),
         }
     }
 }

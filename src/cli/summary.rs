@@ -26,7 +26,7 @@ pub fn metrics(parts: &[(&str, usize, Evaluation)], output: &Output) -> String {
             Metric::Accuracy(accuracy) => format!("{:.2} %", 100.0 * accuracy),
             metric => format!("{:.4}", metric.value()),
         };
-        let error = unit.map(|unit| format!("{:.4}", evaluation.loss.sqrt() * unit));
+        let error = unit.map(|unit| format!("{:.4}", evaluation.mean_square.unwrap_or(f64::NAN).sqrt() * unit));
         let cells = [name.to_string(), rows.to_string(), format!("{:.4}", evaluation.loss), metric];
         table.add_row(cells.into_iter().chain(error));
     }

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use nngpu::data::{Classes, Dataset, Split, Standardiser, Table, Targets, Task, idx};
+use nngpu::kernels::loss::Link;
 use nngpu::kernels::optimizer::Clip;
 use nngpu::model::{Input, Model, Output};
 use nngpu::nn::{Init, Layer, layers_of};
 use nngpu::random::{Key, Purpose, Threefry};
-use nngpu::train::{Evaluation, Schedule, Settings, evaluate, fit};
-use nngpu::{Activation, Compat, Error, Mlp, Network, Optimizer};
+use nngpu::train::{Evaluation, Evaluator, Schedule, Settings, fit};
+use nngpu::{Activation, Compat, Error, Loss, Mlp, Network, Optimizer};
 
 use super::interrupt::Interrupt;
 use super::progress::Progress;
@@ -73,6 +74,12 @@ pub struct Train {
     /// batch_norm, layer_norm, rms_norm, prelu, glu, residual(...), embedding(column, levels, size)
     #[arg(long, value_name = "LAYERS", conflicts_with_all = ["hidden", "activation"])]
     layers: Option<String>,
+
+    /// What training makes small: mse, l1, huber(1), smooth_l1, log_cosh, quantile(0.9), poisson, gamma, tweedie(1.5)
+    /// for numbers, cross_entropy, cross_entropy(0.1) with smoothed labels, focal(2) for classes, or a formula of the
+    /// prediction p and the target t [default: mse or cross_entropy]
+    #[arg(long, value_name = "LOSS", value_parser = parse_loss)]
+    loss: Option<Loss>,
 
     /// How the first weights are drawn, such as he_normal or orthogonal [default: uniform in ±1/√inputs]
     #[arg(long, value_name = "INITIALISER")]
@@ -143,6 +150,21 @@ fn at_least_1() -> impl TypedValueParser<Value = usize> {
     RangedU64ValueParser::<u64>::new().range(1..=u32::MAX.into()).map(|value| value as usize)
 }
 
+/// Losses that one column of targets and one linear layer at the end suit.
+fn parse_loss(text: &str) -> Result<Loss, Error> {
+    let loss: Loss = text.parse()?;
+    let is_suited = matches!(loss.link(), Link::Identity | Link::Softmax) && loss.n_outputs(1) == 1
+        || matches!(loss, Loss::Poisson | Loss::Gamma | Loss::Tweedie { .. });
+    if is_suited && !matches!(loss, Loss::CosineSimilarity { .. } | Loss::BinaryCrossEntropyOfProbabilities) {
+        return Ok(loss);
+    }
+    Err(Error::Setting {
+        name: "loss".into(),
+        found: format!("`{loss}`"),
+        expected: "one for a column of numbers or classes; the library has the others".into(),
+    })
+}
+
 fn parse_learning_rate(text: &str) -> Result<f32, String> {
     let rate: f32 = text.parse().map_err(|_| "expected a number above 0".to_string())?;
     if rate > 0.0 && rate.is_finite() { Ok(rate) } else { Err("expected a number above 0".into()) }
@@ -177,7 +199,8 @@ impl Train {
         let rows = data.rows();
         let (train, validation) = self.split(data)?;
         let mut parts = Parts { train, validation, test };
-        let (input, output) = parts.standardise(columns, target);
+        let loss = self.loss.unwrap_or(parts.train.loss());
+        let (input, output) = parts.standardise(columns, target, loss);
         let train = &parts.train;
 
         let network = self.network(train.features().columns(), train.n_outputs())?;
@@ -201,9 +224,9 @@ impl Train {
         progress.finish(start.elapsed());
 
         // Saved before it is measured: a second Ctrl-C then loses nothing.
-        let model = Model { network, values: mlp.values()?, input, output };
+        let model = Model { network, values: mlp.values()?, input, output, loss };
         model.save(&self.output)?;
-        let table = summary::metrics(&parts.measure(&mlp)?, &model.output);
+        let table = summary::metrics(&parts.measure(&mlp, loss)?, &model.output);
         match writeln!(io::stdout(), "{table}\nmodel written to {}", self.output.display()) {
             // The model is written, whoever reads of it.
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -305,6 +328,7 @@ impl Train {
             batch_size,
             epochs: self.epochs,
             seed: self.seed,
+            loss: self.loss,
             schedule,
             clip: self.clip_norm.map(Clip::Norm),
             accumulate: self.accumulate,
@@ -316,7 +340,9 @@ impl Train {
 
 impl Parts {
     /// Brings all rows to the scales of those to learn from.
-    fn standardise(&mut self, columns: Option<Vec<String>>, target: String) -> (Input, Output) {
+    ///
+    /// Targets keep their own where the loss takes the network's output for the logarithm of their mean, or the like.
+    fn standardise(&mut self, columns: Option<Vec<String>>, target: String, loss: Loss) -> (Input, Output) {
         let input = match columns {
             Some(columns) => {
                 let standardiser = Standardiser::fit(self.train.features());
@@ -327,7 +353,11 @@ impl Parts {
         };
         let output = match self.train.targets() {
             Targets::Values(values) => {
-                let standardiser = Standardiser::fit(values);
+                let standardiser = match loss.link() {
+                    Link::Identity => Standardiser::fit(values),
+                    _ => Standardiser::new(vec![0.0; values.columns()], vec![1.0; values.columns()])
+                        .expect("scales above 0"),
+                };
                 self.each(|data| data.standardise_targets(&standardiser));
                 Output::Number { name: target, standardiser }
             }
@@ -341,11 +371,11 @@ impl Parts {
     }
 
     /// How each part is predicted, with its name and its number of rows.
-    fn measure(&self, mlp: &Mlp) -> Result<Vec<(&'static str, usize, Evaluation)>, Error> {
+    fn measure(&self, mlp: &Mlp, loss: Loss) -> Result<Vec<(&'static str, usize, Evaluation)>, Error> {
         let parts =
             [("training", Some(&self.train)), ("validation", self.validation.as_ref()), ("test", self.test.as_ref())];
         let given = parts.into_iter().filter_map(|(name, data)| Some((name, data?)));
-        given.map(|(name, data)| Ok((name, data.rows(), evaluate(mlp, data)?))).collect()
+        given.map(|(name, data)| Ok((name, data.rows(), Evaluator::with_loss(mlp, data, loss)?.run()?))).collect()
     }
 }
 

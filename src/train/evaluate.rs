@@ -7,6 +7,7 @@ use super::sweep::{Recorded, Sweep};
 use crate::compute::{Plan, Tensor};
 use crate::data::{Dataset, Matrix, Targets};
 use crate::kernels::activation::record_activate;
+use crate::kernels::array::record_copy;
 use crate::kernels::batch::{Slot, record_tally};
 use crate::kernels::loss::{Link, Loss, record_correct, record_loss};
 use crate::kernels::softmax::record_softmax;
@@ -20,6 +21,8 @@ pub struct Evaluation {
     pub loss: f64,
     /// What people ask for.
     pub metric: Metric,
+    /// The mean of the squared differences, where the targets are numbers.
+    pub mean_square: Option<f64>,
 }
 
 /// The measure that people ask for.
@@ -169,14 +172,13 @@ impl<'a> Evaluator<'a> {
         while self.sweep.advance(usize::MAX).await? > 0 {}
         let rows = self.sweep.n_rows() as f64;
         let loss = self.total(LOSSES).await? / rows;
-        let metric = match self.variance {
-            None => Metric::Accuracy(self.total(HITS).await? / rows),
-            Some(variance) => {
-                let square = if self.loss == Loss::Mse { loss } else { self.total(HITS).await? / rows };
-                Metric::R2(if variance > 0.0 { 1.0 - square / variance } else { f64::NAN })
-            }
+        let Some(variance) = self.variance else {
+            let metric = Metric::Accuracy(self.total(HITS).await? / rows);
+            return Ok(Evaluation { loss, metric, mean_square: None });
         };
-        Ok(Evaluation { loss, metric })
+        let square = if self.loss == Loss::Mse { loss } else { self.total(HITS).await? / rows };
+        let metric = Metric::R2(if variance > 0.0 { 1.0 - square / variance } else { f64::NAN });
+        Ok(Evaluation { loss, metric, mean_square: Some(square) })
     }
 
     /// The sum over all batches.
@@ -201,10 +203,11 @@ fn mean_variance(values: &Matrix) -> f64 {
 /// Records what a network's output says, given the loss by which it learned: [`Loss::link`] of it, and of means and
 /// variances the means.
 fn record_answers(plan: &mut Plan, loss: Loss, output: Tensor) -> Result<Tensor> {
-    let output = match loss {
-        Loss::GaussianNll { .. } => output.columns(0, output.columns / 2),
-        _ => output,
-    };
+    if let Loss::GaussianNll { .. } = loss {
+        let means = plan.tensor("answers", output.models, output.rows, output.columns / 2);
+        record_copy(plan, output.columns(0, means.columns), means)?;
+        return Ok(means);
+    }
     if loss.link() == Link::Identity {
         return Ok(output);
     }
@@ -240,9 +243,12 @@ pub fn predict(mlp: &Mlp, features: &Matrix, loss: Loss) -> Result<Matrix> {
 /// As for [`predict`].
 pub async fn predict_async(mlp: &Mlp, features: &Matrix, loss: Loss) -> Result<Matrix> {
     let (network, device) = (mlp.network(), mlp.device());
-    let outputs = network.outputs();
+    let outputs = match loss {
+        Loss::GaussianNll { .. } => network.outputs() as usize / 2,
+        _ => network.outputs() as usize,
+    };
     if features.rows() == 0 {
-        return Matrix::new(0, outputs as usize, Vec::new());
+        return Matrix::new(0, outputs, Vec::new());
     }
     let batch_size = batch_size(device, network);
     let rows = Cow::Borrowed(features);
@@ -257,10 +263,10 @@ pub async fn predict_async(mlp: &Mlp, features: &Matrix, loss: Loss) -> Result<M
         Ok(Recorded { kept: vec![parameters], result: Some(result) })
     })?;
     sweep.start_in_order()?;
-    let mut values = Vec::with_capacity(features.rows() * outputs as usize);
+    let mut values = Vec::with_capacity(features.rows() * outputs);
     while sweep.advance(1).await? > 0 {
         let result = sweep.pass().result().expect("the step leaves its answers");
         values.extend(device.read_async::<f32>(&result).await?);
     }
-    Matrix::new(features.rows(), outputs as usize, values)
+    Matrix::new(features.rows(), outputs, values)
 }

@@ -309,11 +309,33 @@ impl Objective {
                 return refuse(weight.to_string(), "numbers of at least 0".into());
             }
         }
+        check_targets(data, loss)?;
         Ok(Objective {
             criterion: Criterion { loss, reduction: settings.reduction },
             has_weights: data.weights().is_some(),
             n_class_weights: settings.class_weights.as_ref().map(|weights| weights.len() as u32),
         })
+    }
+}
+
+/// Refuses targets that a loss has no value for.
+fn check_targets(data: &Dataset, loss: Loss) -> Result<()> {
+    let (holds, expected): (fn(f32) -> bool, _) = match loss {
+        Loss::Poisson | Loss::Tweedie { .. } => (|t| t >= 0.0, "a number of at least 0"),
+        Loss::Gamma => (|t| t > 0.0, "a number above 0"),
+        Loss::BinaryCrossEntropy | Loss::BinaryCrossEntropyOfProbabilities | Loss::BinaryFocal { .. } => {
+            (|t| (0.0..=1.0).contains(&t), "a number from 0 to 1")
+        }
+        _ => return Ok(()),
+    };
+    let Targets::Values(values) = data.targets() else { return Ok(()) };
+    match values.values().iter().position(|&value| !holds(value)) {
+        None => Ok(()),
+        Some(place) => Err(Error::Setting {
+            name: format!("target of row {} (the first is 1)", place / values.columns() + 1),
+            found: values.values()[place].to_string(),
+            expected: format!("{expected} for the loss {loss}"),
+        }),
     }
 }
 
