@@ -95,7 +95,8 @@ impl Exact<'_> {
             Layer::BatchNorm { epsilon, affine, .. } => {
                 let parts = affine.then(|| [cursor.next(), cursor.next()]);
                 // The running statistics take no part in a pass for training.
-                (cursor.next(), cursor.next());
+                cursor.next();
+                cursor.next();
                 let transposed = |x: &[f64], columns: usize| -> Vec<f64> {
                     (0..columns).flat_map(|c| x.iter().skip(c).step_by(columns).copied().collect::<Vec<_>>()).collect()
                 };
@@ -288,7 +289,7 @@ fn random_text(random: &mut Threefry) -> String {
             2 => "layer_norm".into(),
             3 => "rms_norm".into(),
             4 => "prelu".into(),
-            5 if width % 2 == 0 => {
+            5 if width.is_multiple_of(2) => {
                 width /= 2;
                 "glu".into()
             }

@@ -51,7 +51,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Train(train::Train),
+    Train(Box<train::Train>),
     Predict(predict::Predict),
     Devices(devices::Devices),
     Doctor(doctor::Doctor),

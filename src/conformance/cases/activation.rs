@@ -84,8 +84,9 @@ const EXTREMES: [f32; 23] = [
     f32::NAN,
     0.0,
     -0.0,
-    1e-20,
-    -1e-20,
+    // Their squares are normal numbers still: those below 2^-126 a GPU may take for 0.
+    1e-18,
+    -1e-18,
     0.25,
     -0.25,
     0.5,

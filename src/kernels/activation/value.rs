@@ -11,7 +11,7 @@ const SELU_ALPHA: f32 = 1.67326;
 const FAR: f32 = 200.0;
 
 /// `2 √(2 / π)`, and `1 / √(2 π)`.
-const TWO_ROOTS: f32 = 1.595_769_1;
+const TWO_ROOTS: f32 = 1.595_769;
 const DENSITY: f32 = 0.398_942_3;
 
 impl Activation {
@@ -177,15 +177,8 @@ fn mish_parts(z: f32) -> (f32, f32) {
 /// P and Q are those of the generic erf for f32 in Eigen 3.3 and in XLA.
 #[inline]
 pub(crate) fn erf(z: f32) -> f32 {
-    const P: [f32; 7] = [
-        -2.726_142_3e-10,
-        2.770_681_4e-8,
-        -2.101_024e-6,
-        -5.692_506_4e-5,
-        -7.349_906e-4,
-        -2.954_599_8e-3,
-        -1.609_603_3e-2,
-    ];
+    const P: [f32; 7] =
+        [-2.726_142_3e-10, 2.770_681_4e-8, -2.101_024e-6, -5.692_506_4e-5, -7.349_906e-4, -2.954_6e-3, -1.609_603_3e-2];
     const Q: [f32; 5] = [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2];
     // The limits, where the quotient is infinity by infinity.
     if z.abs() >= 4.0 {
