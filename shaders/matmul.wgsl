@@ -18,7 +18,6 @@ struct Params {
   epilogue: u32,
   kind: u32,
   alpha: f32,
-  beta: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -48,7 +47,7 @@ fn main(
     row_sum += left;
   }
   c[at(params.c, model, i, j)] =
-    finish(params.epilogue, params.kind, params.alpha, params.beta, sum, extra[at(params.extra, model, i, j)]);
+    finish(params.epilogue, params.kind, params.alpha, sum, extra[at(params.extra, model, i, j)]);
   if params.epilogue == ROW_SUMS && j == 0u {
     c[at(params.sums, model, i, 0u)] = row_sum;
   }

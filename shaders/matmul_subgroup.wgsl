@@ -15,7 +15,6 @@ struct Params {
   epilogue: u32,
   kind: u32,
   alpha: f32,
-  beta: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -186,7 +185,7 @@ fn store(model: u32, i: u32, j: u32, low: vec4<f32>, high: vec4<f32>) {
 fn store_one(model: u32, i: u32, j: u32, sum: f32) {
   if j < params.columns {
     c[at(params.c, model, i, j)] =
-      finish(params.epilogue, params.kind, params.alpha, params.beta, sum, extra[at(params.extra, model, i, j)]);
+      finish(params.epilogue, params.kind, params.alpha, sum, extra[at(params.extra, model, i, j)]);
   }
 }
 

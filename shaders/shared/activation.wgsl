@@ -1,11 +1,7 @@
 
-const IDENTITY: u32 = 0u;
-const RELU: u32 = 1u;
-const SIGMOID: u32 = 2u;
-const TANH: u32 = 3u;
-const RELU2: u32 = 4u;
-const RELU6: u32 = 5u;
-const LEAKY_RELU: u32 = 6u;
+// The first ones are those of basic_activation.wgsl.
+const RELU2: u32 = 5u;
+const RELU6: u32 = 6u;
 const ELU: u32 = 7u;
 const SELU: u32 = 8u;
 const CELU: u32 = 9u;
@@ -39,12 +35,8 @@ fn activation(kind: u32, alpha: f32, beta: f32, z: f32) -> f32 {
   }
   let low = max(z, -FAR);
   switch kind {
-    case RELU: { return select(0.0, z, z > 0.0); }
-    case SIGMOID: { return sigmoid(z); }
-    case TANH: { return stable_tanh(z); }
     case RELU2: { return select(0.0, z * z, z > 0.0); }
     case RELU6: { return clamp(z, 0.0, 6.0); }
-    case LEAKY_RELU: { return select(alpha * z, z, z >= 0.0); }
     case ELU: { return select(alpha * expm1(min(z, 0.0)), z, z > 0.0); }
     case SELU: { return SELU_SCALE * select(SELU_ALPHA * expm1(min(z, 0.0)), z, z > 0.0); }
     case CELU: { return select(alpha * expm1(min(z, 0.0) / alpha), z, z > 0.0); }
@@ -67,28 +59,21 @@ fn activation(kind: u32, alpha: f32, beta: f32, z: f32) -> f32 {
     case HARD_TANH: { return clamp(z, alpha, beta); }
     case LOG_SIGMOID: { return -softplus(-z); }
     case STEP: { return select(0.0, 1.0, z >= alpha); }
-    default: { return z; }
+    default: { return basic_activation(kind, alpha, z); }
   }
 }
 
 // f'(z), told from y = f(z) for those activations whose output suffices, which are the first ones
 // and HARD_TANH, and from z for the others. `Activation::slope_of` says which; ReLU has slope 0 at 0.
 fn derivative(kind: u32, alpha: f32, beta: f32, source: f32) -> f32 {
-  if kind == IDENTITY {
-    return 1.0;
-  }
-  if is_nan(source) {
+  if is_nan(source) && kind != IDENTITY {
     return source;
   }
   let y = source;
   let z = source;
   let near = clamp(z, -FAR, FAR);
   switch kind {
-    case RELU: { return select(0.0, 1.0, y > 0.0); }
-    case SIGMOID: { return y * (1.0 - y); }
-    case TANH: { return 1.0 - y * y; }
     case RELU6: { return select(0.0, 1.0, y > 0.0 && y < 6.0); }
-    case LEAKY_RELU: { return select(alpha, 1.0, y >= 0.0); }
     case ELU: { return select(y + alpha, 1.0, y > 0.0); }
     case SELU: { return select(y + SELU_SCALE * SELU_ALPHA, SELU_SCALE, y > 0.0); }
     case CELU: { return select(1.0 + y / alpha, 1.0, y > 0.0); }
@@ -116,7 +101,8 @@ fn derivative(kind: u32, alpha: f32, beta: f32, source: f32) -> f32 {
     case SOFTSHRINK, HARD_SHRINK: { return select(0.0, 1.0, abs(z) > alpha); }
     case HARD_SWISH: { return select(select((2.0 * z + 3.0) / 6.0, 1.0, z >= 3.0), 0.0, z <= -3.0); }
     case LOG_SIGMOID: { return sigmoid(-z); }
-    default: { return 0.0; }
+    case STEP: { return 0.0; }
+    default: { return basic_derivative(kind, alpha, y); }
   }
 }
 

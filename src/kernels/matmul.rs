@@ -1,6 +1,6 @@
 //! The matrix product, in the three arrangements that a dense layer needs, with what follows it.
 
-use super::activation::{self, Activation};
+use super::activation::{Activation, BASIC};
 use super::{ELEMENTARY, NAN, VIEW, elements, vectorised};
 use crate::compute::kernel::{Args, Binding, Capabilities, Form, Kernel, Params, View, params, params_of};
 use crate::compute::plan::{Plan, Tensor};
@@ -9,7 +9,7 @@ use crate::{Error, Result};
 params! {
     Matmul {
         a: View, b: View, extra: View, c: View, sums: View,
-        rows: u32, columns: u32, depth: u32, epilogue: u32, kind: u32, alpha: f32, beta: f32,
+        rows: u32, columns: u32, depth: u32, epilogue: u32, kind: u32, alpha: f32,
     } invocations: rows columns
 }
 
@@ -23,14 +23,7 @@ pub static MATMUL: Kernel = Kernel {
     forms: &[
         Form {
             name: "subgroup",
-            wgsl: &[
-                include_str!("../../shaders/matmul_subgroup.wgsl"),
-                VIEW,
-                activation::TEXT,
-                ELEMENTARY,
-                NAN,
-                EPILOGUE,
-            ],
+            wgsl: &[include_str!("../../shaders/matmul_subgroup.wgsl"), VIEW, BASIC, ELEMENTARY, NAN, EPILOGUE],
             constants: &[],
             workgroup: [8, 1, 1],
             workgroup_bytes: 0,
@@ -59,20 +52,12 @@ pub static MATMUL: Kernel = Kernel {
             groups: |words| tiles(words, 32, 32),
             suits: suits_tiles,
         },
-        Form::plain::<Matmul>(&[
-            include_str!("../../shaders/matmul.wgsl"),
-            VIEW,
-            activation::TEXT,
-            ELEMENTARY,
-            NAN,
-            EPILOGUE,
-        ]),
+        Form::plain::<Matmul>(&[include_str!("../../shaders/matmul.wgsl"), VIEW, BASIC, ELEMENTARY, NAN, EPILOGUE]),
     ],
 };
 
 const EPILOGUE: &str = include_str!("../../shaders/shared/epilogue.wgsl");
-const TILED: &[&str] =
-    &[include_str!("../../shaders/matmul_tiled.wgsl"), VIEW, activation::TEXT, ELEMENTARY, NAN, EPILOGUE];
+const TILED: &[&str] = &[include_str!("../../shaders/matmul_tiled.wgsl"), VIEW, BASIC, ELEMENTARY, NAN, EPILOGUE];
 
 /// What the product does with an element before it stores it; `NOTHING`, … in the shader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +104,7 @@ pub fn record_matmul(plan: &mut Plan, a: Tensor, b: Tensor, c: Tensor) -> Result
 /// # Errors
 ///
 /// Shapes that do not go together, a parameter of the activation outside of its range, and an
-/// activation that is a formula.
+/// activation that is not [`Activation::is_fusable`].
 pub fn record_dense(
     plan: &mut Plan,
     activation: Activation,
@@ -144,7 +129,7 @@ pub fn record_dense(
 /// # Errors
 ///
 /// Shapes that do not go together, a parameter of the activation outside of its range, and an
-/// activation that is a formula.
+/// activation that is not [`Activation::is_fusable`].
 pub fn record_dense_backward(
     plan: &mut Plan,
     activation: Activation,
@@ -186,10 +171,14 @@ fn expect_fusable(operation: &str, activation: Activation) -> Result<()> {
     if activation.is_fusable() {
         return Ok(());
     }
+    let fusable = Activation::ALL.into_iter().filter(|activation| activation.is_fusable());
     Err(Error::Setting {
         name: format!("{operation}'s activation"),
-        found: format!("the formula `{activation}`"),
-        expected: "an activation with a name; record the formula apart".into(),
+        found: format!("`{activation}`"),
+        expected: format!(
+            "one of {}; record others apart",
+            fusable.map(Activation::name).collect::<Vec<_>>().join(", ")
+        ),
     })
 }
 
@@ -220,7 +209,7 @@ fn record(
     }
     c.expect("matmul", "result", a.rows, b.columns)?;
     let models = Plan::models("matmul", &[a, b, extra, c])?;
-    let (kind, alpha, beta) = activation.words();
+    let (kind, alpha, _) = activation.words();
     let params = Matmul {
         a: a.view(models),
         b: b.view(models),
@@ -233,7 +222,6 @@ fn record(
         epilogue: epilogue as u32,
         kind,
         alpha,
-        beta,
     };
     plan.push(&MATMUL, params, &[a, b, extra, c], models)
 }
@@ -259,7 +247,7 @@ fn matmul(args: &mut Args) {
 impl Matmul {
     #[inline]
     fn finish(&self, sum: f32, extra: f32) -> f32 {
-        let activation = Activation::of(self.kind, self.alpha, self.beta);
+        let activation = Activation::of(self.kind, self.alpha, 0.0);
         if self.epilogue == Epilogue::BiasAndActivation as u32 {
             activation.value(sum + extra)
         } else if self.epilogue == Epilogue::Derivative as u32 {
@@ -366,13 +354,17 @@ fn finish_row(p: &Matmul, row: &mut [f32], extra: &[f32], view: View) {
         return;
     }
     let extra = &extra[view.offset as usize..][..row.len()];
-    let activation = Activation::of(p.kind, p.alpha, p.beta);
+    let activation = Activation::of(p.kind, p.alpha, 0.0);
     match (p.epilogue == Epilogue::Derivative as u32, activation) {
         (true, Activation::Identity) => {}
         (true, Activation::Relu) => each(row, extra, |sum, source| sum * Activation::Relu.derivative(source)),
+        (true, Activation::Sigmoid) => each(row, extra, |sum, source| sum * Activation::Sigmoid.derivative(source)),
+        (true, Activation::Tanh) => each(row, extra, |sum, source| sum * Activation::Tanh.derivative(source)),
         (true, other) => each(row, extra, |sum, source| sum * other.derivative(source)),
         (false, Activation::Identity) => each(row, extra, |sum, bias| sum + bias),
         (false, Activation::Relu) => each(row, extra, |sum, bias| Activation::Relu.value(sum + bias)),
+        (false, Activation::Sigmoid) => each(row, extra, |sum, bias| Activation::Sigmoid.value(sum + bias)),
+        (false, Activation::Tanh) => each(row, extra, |sum, bias| Activation::Tanh.value(sum + bias)),
         (false, other) => each(row, extra, |sum, bias| other.value(sum + bias)),
     }
 }

@@ -3,8 +3,8 @@
 use super::super::builder::{Builder, Values};
 use super::super::{Case, Tolerance};
 use super::EXACT;
-use super::activation::{BASIC, slope_tolerance, value_tolerance};
-use crate::kernels::activation::{Activation, SlopeOf};
+use super::activation::{slope_tolerance, value_tolerance};
+use crate::kernels::activation::Activation;
 use crate::kernels::matmul::{record_dense, record_dense_backward, record_dense_gradient, record_matmul};
 
 pub(super) fn product_cases(models: u32, rows: u32, columns: u32, depth: u32, values: Values) -> Vec<Case> {
@@ -34,30 +34,21 @@ pub(super) fn product_cases(models: u32, rows: u32, columns: u32, depth: u32, va
             record_dense_gradient(&mut b.plan, dz, x, dweight, dbias)
         }),
     ];
-    // The same text is part of every form; each form that small shapes take is tried with all of it.
-    let has_all = [[5, 7, 11], [17, 65, 33], [32, 32, 32], [1, 64, 5]].contains(&[rows, columns, depth]);
-    let activations = if has_all { &Activation::ALL[..] } else { &BASIC[..] };
-    for &activation in activations {
+    for activation in Activation::ALL.into_iter().filter(|activation| activation.is_fusable()) {
         // A sum's error comes through as many times as the slope is steep.
         let own = value_tolerance(activation);
-        // Beside a step the smallest error shows, and the slope of a square grows with the sum: these
-        // are tried where sums are exact.
-        let is_steep =
-            matches!(activation, Activation::Step { .. } | Activation::HardShrink { .. } | Activation::Relu2);
         let layer = Tolerance {
             absolute: 2.0 * tolerance.absolute + own.absolute,
             relative: 2.0 * tolerance.relative + own.relative,
             reason: if own.absolute == 0.0 { tolerance.reason } else { own.reason },
         };
-        if !is_steep || values == Values::Eighths {
-            cases.push(Builder::new(&name(&format!("a layer with {activation}, data shared")), |b| {
-                let x = b.input("x", 1, rows, depth, values);
-                let weight = b.input("weight", models, columns, depth, values);
-                let bias = b.input("bias", models, 1, columns, values);
-                let y = b.output("y", models, rows, columns, layer);
-                record_dense(&mut b.plan, activation, x, weight, bias, y)
-            }));
-        }
+        cases.push(Builder::new(&name(&format!("a layer with {activation}, data shared")), |b| {
+            let x = b.input("x", 1, rows, depth, values);
+            let weight = b.input("weight", models, columns, depth, values);
+            let bias = b.input("bias", models, 1, columns, values);
+            let y = b.output("y", models, rows, columns, layer);
+            record_dense(&mut b.plan, activation, x, weight, bias, y)
+        }));
         // The slope is off by its own error, times a sum of at most `depth`; the sum's by a slope of at
         // most 2.
         let own = slope_tolerance(activation);
@@ -69,12 +60,9 @@ pub(super) fn product_cases(models: u32, rows: u32, columns: u32, depth: u32, va
         cases.push(Builder::new(&name(&format!("back through {activation}")), |b| {
             let dy = b.input("dy", models, rows, depth, values);
             let weight = b.input("weight", models, depth, columns, values);
-            let source = match activation.slope_of() {
-                SlopeOf::Output => b.input("y", models, rows, columns, values),
-                SlopeOf::Input => b.input("z", models, rows, columns, values),
-            };
+            let y = b.input("y", models, rows, columns, values);
             let dz = b.output("dz", models, rows, columns, slopes);
-            record_dense_backward(&mut b.plan, activation, dy, weight, source, dz)
+            record_dense_backward(&mut b.plan, activation, dy, weight, y, dz)
         }));
     }
     cases

@@ -9,8 +9,11 @@ use crate::compute::plan::{Plan, Tensor};
 use crate::formula::Formula;
 use crate::{Error, Result};
 
-/// The functions of the activations, for every shader that applies one.
-pub(super) const TEXT: &str = include_str!("../../../shaders/shared/activation.wgsl");
+/// The functions of all activations.
+const TEXT: &str = include_str!("../../../shaders/shared/activation.wgsl");
+
+/// The functions of those that a matrix product applies.
+pub(super) const BASIC: &str = include_str!("../../../shaders/shared/basic_activation.wgsl");
 
 /// What a layer does with each of its sums.
 ///
@@ -129,9 +132,9 @@ impl Activation {
         Activation::Relu,
         Activation::Sigmoid,
         Activation::Tanh,
+        Activation::LeakyRelu { slope: 0.01 },
         Activation::Relu2,
         Activation::Relu6,
-        Activation::LeakyRelu { slope: 0.01 },
         Activation::Elu { alpha: 1.0 },
         Activation::Selu,
         Activation::Celu { alpha: 1.0 },
@@ -181,9 +184,17 @@ impl Activation {
         }
     }
 
-    /// Whether a matrix product can apply it: all but formulas, whose kernels are made at run time.
+    /// Whether a matrix product can apply it to what it stores: only a few short ones, since a driver compiles
+    /// them into each place where it does.
     pub fn is_fusable(self) -> bool {
-        !matches!(self, Activation::Formula(_))
+        matches!(
+            self,
+            Activation::Identity
+                | Activation::Relu
+                | Activation::Sigmoid
+                | Activation::Tanh
+                | Activation::LeakyRelu { .. }
+        )
     }
 
     /// Checks the ranges of the parameters.
@@ -228,9 +239,9 @@ impl Activation {
             Activation::Relu => (1, 0.0, 0.0),
             Activation::Sigmoid => (2, 0.0, 0.0),
             Activation::Tanh => (3, 0.0, 0.0),
-            Activation::Relu2 => (4, 0.0, 0.0),
-            Activation::Relu6 => (5, 0.0, 0.0),
-            Activation::LeakyRelu { slope } => (6, slope, 0.0),
+            Activation::LeakyRelu { slope } => (4, slope, 0.0),
+            Activation::Relu2 => (5, 0.0, 0.0),
+            Activation::Relu6 => (6, 0.0, 0.0),
             Activation::Elu { alpha } => (7, alpha, 0.0),
             Activation::Selu => (8, 0.0, 0.0),
             Activation::Celu { alpha } => (9, alpha, 0.0),
@@ -278,7 +289,14 @@ pub static ACTIVATE: Kernel = Kernel {
     bindings: &[Binding::read("z"), Binding::write("y")],
     twin: activate,
     fast: None,
-    forms: &[Form::plain::<Activate>(&[include_str!("../../../shaders/activate.wgsl"), VIEW, TEXT, ELEMENTARY, NAN])],
+    forms: &[Form::plain::<Activate>(&[
+        include_str!("../../../shaders/activate.wgsl"),
+        VIEW,
+        TEXT,
+        BASIC,
+        ELEMENTARY,
+        NAN,
+    ])],
 };
 
 /// Records `y = f(z)`; both are `[rows, columns]`.
@@ -324,6 +342,7 @@ pub static ACTIVATE_BACKWARD: Kernel = Kernel {
         include_str!("../../../shaders/activate_backward.wgsl"),
         VIEW,
         TEXT,
+        BASIC,
         ELEMENTARY,
         NAN,
     ])],

@@ -68,7 +68,7 @@ impl Activation {
 
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has_defaults = Activation::ALL.contains(self) || !self.is_fusable();
+        let has_defaults = Activation::ALL.contains(self) || matches!(self, Activation::Formula(_));
         if has_defaults {
             return f.pad(self.name());
         }
