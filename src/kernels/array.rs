@@ -1,6 +1,6 @@
 //! Kernels on whole arrays: arithmetic with broadcasting, running means, copies, sums.
 
-use super::{NAN, VIEW, elements};
+use super::{NAN, VIEW, elements, rows};
 use crate::compute::kernel::{Args, Binding, Element, Form, Kernel, Params, View, WORKGROUP, params};
 use crate::compute::plan::{Plan, Tensor};
 use crate::{Error, Result};
@@ -178,7 +178,7 @@ pub static COPY: Kernel = Kernel {
     params: Copy::FIELDS,
     bindings: &[Binding::read("x").of(Element::Word), Binding::write("y").of(Element::Word)],
     twin: copy,
-    fast: None,
+    fast: Some(copy_fast),
     forms: &[Form::plain::<Copy>(&[include_str!("../../shaders/copy.wgsl"), VIEW])],
 };
 
@@ -196,6 +196,21 @@ fn copy(args: &mut Args) {
     let y: &mut [u32] = args.write(1);
     for (model, row, column) in elements(args.models, p.rows, p.columns) {
         y[p.y.at(model, row, column)] = x[p.x.at(model, row, column)];
+    }
+}
+
+/// The same with rows copied whole.
+fn copy_fast(args: &mut Args) {
+    let p = args.params::<Copy>();
+    if p.x.column != 1 || p.y.column != 1 {
+        return copy(args);
+    }
+    let x: &[u32] = args.read(0);
+    let y: &mut [u32] = args.write(1);
+    let columns = p.columns as usize;
+    for (model, row) in rows(args.models, p.rows) {
+        let (to, from) = (p.y.at(model, row, 0), p.x.at(model, row, 0));
+        y[to..to + columns].copy_from_slice(&x[from..from + columns]);
     }
 }
 

@@ -1,6 +1,8 @@
 //! The matrix product, in the three arrangements that a dense layer needs, with what follows it.
 
-use super::activation::{Activation, BASIC};
+use super::activation::{
+    Activation, BASIC, leaky_relu, leaky_relu_slope, relu, relu_slope, sigmoid, sigmoid_slope, tanh_slope,
+};
 use super::{ELEMENTARY, NAN, VIEW, elements, vectorised};
 use crate::compute::kernel::{Args, Binding, Capabilities, Form, Kernel, Params, View, params, params_of};
 use crate::compute::plan::{Plan, Tensor};
@@ -355,17 +357,24 @@ fn finish_row(p: &Matmul, row: &mut [f32], extra: &[f32], view: View) {
     }
     let extra = &extra[view.offset as usize..][..row.len()];
     let activation = Activation::of(p.kind, p.alpha, 0.0);
-    match (p.epilogue == Epilogue::Derivative as u32, activation) {
-        (true, Activation::Identity) => {}
-        (true, Activation::Relu) => each(row, extra, |sum, source| sum * Activation::Relu.derivative(source)),
-        (true, Activation::Sigmoid) => each(row, extra, |sum, source| sum * Activation::Sigmoid.derivative(source)),
-        (true, Activation::Tanh) => each(row, extra, |sum, source| sum * Activation::Tanh.derivative(source)),
-        (true, other) => each(row, extra, |sum, source| sum * other.derivative(source)),
-        (false, Activation::Identity) => each(row, extra, |sum, bias| sum + bias),
-        (false, Activation::Relu) => each(row, extra, |sum, bias| Activation::Relu.value(sum + bias)),
-        (false, Activation::Sigmoid) => each(row, extra, |sum, bias| Activation::Sigmoid.value(sum + bias)),
-        (false, Activation::Tanh) => each(row, extra, |sum, bias| Activation::Tanh.value(sum + bias)),
-        (false, other) => each(row, extra, |sum, bias| other.value(sum + bias)),
+    if p.epilogue == Epilogue::Derivative as u32 {
+        match activation {
+            Activation::Identity => {}
+            Activation::Relu => each(row, extra, |sum, y| sum * relu_slope(y)),
+            Activation::Sigmoid => each(row, extra, |sum, y| sum * sigmoid_slope(y)),
+            Activation::Tanh => each(row, extra, |sum, y| sum * tanh_slope(y)),
+            Activation::LeakyRelu { slope } => each(row, extra, |sum, y| sum * leaky_relu_slope(slope, y)),
+            other => unreachable!("a product with {other}"),
+        }
+    } else {
+        match activation {
+            Activation::Identity => each(row, extra, |sum, bias| sum + bias),
+            Activation::Relu => each(row, extra, |sum, bias| relu(sum + bias)),
+            Activation::Sigmoid => each(row, extra, |sum, bias| sigmoid(sum + bias)),
+            Activation::Tanh => each(row, extra, |sum, bias| (sum + bias).tanh()),
+            Activation::LeakyRelu { slope } => each(row, extra, |sum, bias| leaky_relu(slope, sum + bias)),
+            other => unreachable!("a product with {other}"),
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 mod text;
 mod value;
 
+pub(super) use value::{leaky_relu, leaky_relu_slope, relu, relu_slope, sigmoid, sigmoid_slope, tanh_slope};
+
 use super::{ELEMENTARY, NAN, VIEW, elements};
 use crate::compute::kernel::{Args, Binding, Form, Kernel, Params, View, params};
 use crate::compute::plan::{Plan, Tensor};

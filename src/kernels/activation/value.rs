@@ -21,26 +21,13 @@ impl Activation {
         let low = z.max(-FAR);
         match self {
             Activation::Identity => z,
-            // Not `max`, which would turn NaN into 0 and hide it.
-            Activation::Relu => {
-                if z > 0.0 || z.is_nan() {
-                    z
-                } else {
-                    0.0
-                }
-            }
+            Activation::Relu => relu(z),
             _ if z.is_nan() => z,
             Activation::Sigmoid => sigmoid(z),
             Activation::Tanh => z.tanh(),
             Activation::Relu2 => z.max(0.0) * z.max(0.0),
             Activation::Relu6 => z.clamp(0.0, 6.0),
-            Activation::LeakyRelu { slope } => {
-                if z >= 0.0 {
-                    z
-                } else {
-                    slope * z
-                }
-            }
+            Activation::LeakyRelu { slope } => leaky_relu(slope, z),
             Activation::Elu { alpha } => exponential(z, 1.0, alpha),
             Activation::Selu => SELU_SCALE * exponential(z, 1.0, SELU_ALPHA),
             Activation::Celu { alpha } => exponential(z, alpha, alpha),
@@ -76,17 +63,11 @@ impl Activation {
         match self {
             Activation::Identity => 1.0,
             _ if source.is_nan() => source,
-            Activation::Relu => mask(y > 0.0),
-            Activation::Sigmoid => y * (1.0 - y),
-            Activation::Tanh => 1.0 - y * y,
+            Activation::Relu => relu_slope(y),
+            Activation::Sigmoid => sigmoid_slope(y),
+            Activation::Tanh => tanh_slope(y),
             Activation::Relu6 => mask(y > 0.0 && y < 6.0),
-            Activation::LeakyRelu { slope } => {
-                if y >= 0.0 {
-                    1.0
-                } else {
-                    slope
-                }
-            }
+            Activation::LeakyRelu { slope } => leaky_relu_slope(slope, y),
             Activation::Elu { .. } | Activation::Celu { .. } if y > 0.0 => 1.0,
             Activation::Elu { alpha } => y + alpha,
             Activation::Celu { alpha } => 1.0 + y / alpha,
@@ -126,6 +107,42 @@ impl Activation {
     }
 }
 
+// Those that a product applies, as `shaders/shared/basic_activation.wgsl` has them: each by itself, so that the
+// loops over what a product stores become vector code.
+
+#[inline(always)]
+pub(in crate::kernels) fn relu(z: f32) -> f32 {
+    // Not `max`, which would turn NaN into 0 and hide it.
+    if z > 0.0 || z.is_nan() { z } else { 0.0 }
+}
+
+#[inline(always)]
+pub(in crate::kernels) fn relu_slope(y: f32) -> f32 {
+    let open = if y > 0.0 { 1.0 } else { 0.0 };
+    if y.is_nan() { y } else { open }
+}
+
+#[inline(always)]
+pub(in crate::kernels) fn sigmoid_slope(y: f32) -> f32 {
+    y * (1.0 - y)
+}
+
+#[inline(always)]
+pub(in crate::kernels) fn tanh_slope(y: f32) -> f32 {
+    1.0 - y * y
+}
+
+#[inline(always)]
+pub(in crate::kernels) fn leaky_relu(slope: f32, z: f32) -> f32 {
+    if z >= 0.0 { z } else { slope * z }
+}
+
+#[inline(always)]
+pub(in crate::kernels) fn leaky_relu_slope(slope: f32, y: f32) -> f32 {
+    let factor = if y >= 0.0 { 1.0 } else { slope };
+    if y.is_nan() { y } else { factor }
+}
+
 #[inline]
 fn mask(is_open: bool) -> f32 {
     if is_open { 1.0 } else { 0.0 }
@@ -138,7 +155,7 @@ fn exponential(z: f32, width: f32, height: f32) -> f32 {
 }
 
 /// `1 / (1 + exp(-z))`, with the exponential of a negative number only: it cannot overflow.
-#[inline]
+#[inline(always)]
 pub(crate) fn sigmoid(z: f32) -> f32 {
     let e = (-z.abs()).exp();
     (if z >= 0.0 { 1.0 } else { e }) / (1.0 + e)
