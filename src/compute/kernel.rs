@@ -11,7 +11,7 @@ pub const MAX_BINDINGS: usize = 8;
 /// WGSL and the fast version are held to it by the tests.
 #[derive(Debug)]
 pub struct Kernel {
-    /// The name that its shader, its description and its twin share.
+    /// The name that its shader, its description and its twin share; the kernel of a formula adds its text.
     pub name: &'static str,
     /// The fields of the parameter block, which is bound as uniform at binding 0.
     pub params: &'static [Field],
@@ -26,7 +26,7 @@ pub struct Kernel {
 }
 
 /// One way of computing a kernel on a GPU.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Form {
     /// What distinguishes it: `plain`, `tiled`, …
     pub name: &'static str,

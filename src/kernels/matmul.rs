@@ -1,11 +1,10 @@
 //! The matrix product, in the three arrangements that a dense layer needs, with what follows it.
 
-use super::activation::{
-    Activation, BASIC, leaky_relu, leaky_relu_slope, relu, relu_slope, sigmoid, sigmoid_slope, tanh_slope,
-};
+use super::activation::{Activation, BASIC, leaky_relu, leaky_relu_slope, relu, relu_slope, sigmoid_slope, tanh_slope};
 use super::{ELEMENTARY, NAN, VIEW, elements, vectorised};
 use crate::compute::kernel::{Args, Binding, Capabilities, Form, Kernel, Params, View, params, params_of};
 use crate::compute::plan::{Plan, Tensor};
+use crate::formula::functions::sigmoid;
 use crate::{Error, Result};
 
 params! {

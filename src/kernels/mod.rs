@@ -7,6 +7,7 @@ pub mod array;
 pub mod batch;
 pub mod dropout;
 pub mod embedding;
+pub(crate) mod formula;
 pub mod gate;
 pub mod loss;
 pub mod matmul;
@@ -15,6 +16,7 @@ pub mod optimizer;
 pub mod softmax;
 
 use crate::compute::Kernel;
+pub use formula::examples;
 
 /// Text that every shader shares.
 const VIEW: &str = include_str!("../../shaders/shared/view.wgsl");
@@ -25,7 +27,7 @@ const ELEMENTARY: &str = include_str!("../../shaders/shared/elementary.wgsl");
 /// Text of the shaders that look for NaN.
 const NAN: &str = include_str!("../../shaders/shared/nan.wgsl");
 
-/// Every kernel of the crate.
+/// Every kernel of the crate, but for those of formulas, which are made at run time.
 pub fn all() -> &'static [&'static Kernel] {
     static ALL: &[&Kernel] = &[
         &optimizer::schedule::ACCUMULATE,

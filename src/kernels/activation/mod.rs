@@ -3,8 +3,9 @@
 mod text;
 mod value;
 
-pub(super) use value::{leaky_relu, leaky_relu_slope, relu, relu_slope, sigmoid, sigmoid_slope, tanh_slope};
+pub(super) use value::{leaky_relu, leaky_relu_slope, relu, relu_slope, sigmoid_slope, tanh_slope};
 
+use super::formula::{Family, kernel_of};
 use super::{ELEMENTARY, NAN, VIEW, elements};
 use crate::compute::kernel::{Args, Binding, Form, Kernel, Params, View, params};
 use crate::compute::plan::{Plan, Tensor};
@@ -128,6 +129,9 @@ pub enum SlopeOf {
 }
 
 impl Activation {
+    /// The variables of a formula.
+    pub const VARIABLES: [&'static str; 1] = ["x"];
+
     /// Every activation but formulas, with the default parameters.
     pub const ALL: [Activation; 23] = [
         Activation::Identity,
@@ -203,7 +207,7 @@ impl Activation {
     ///
     /// # Errors
     ///
-    /// A parameter outside of its range.
+    /// A parameter outside of its range, and a formula of other variables.
     pub fn check(self) -> Result<()> {
         let within = |parameter: &str, found: f32, low: f32, high: f32| {
             if low <= found && found <= high {
@@ -225,6 +229,10 @@ impl Activation {
             ),
             Activation::Step { threshold } if !threshold.is_finite() => {
                 Err(self.refusal("threshold", format!("{threshold}"), "a finite number".into()))
+            }
+            Activation::Formula(formula) if formula.variables() != Activation::VARIABLES => {
+                let found = format!("`{formula}`, a formula of {}", formula.variables().join(", "));
+                Err(Error::Setting { name: "activation".into(), found, expected: "a formula of x".into() })
             }
             _ => Ok(()),
         }
@@ -313,18 +321,49 @@ pub fn record_activate(plan: &mut Plan, activation: Activation, z: Tensor, y: Te
     let (rows, columns) = (y.rows, y.columns);
     let (kind, alpha, beta) = activation.words();
     let params = Activate { z: z.view(models), y: y.view(models), rows, columns, kind, alpha, beta };
-    plan.push(&ACTIVATE, params, &[z, y], models)
+    plan.push(activation.kernel(&ACTIVATE, &FAMILY), params, &[z, y], models)
+}
+
+impl Activation {
+    /// The kernel that has names, or the one of the formula.
+    fn kernel(self, named: &'static Kernel, family: &Family) -> &'static Kernel {
+        if let Activation::Formula(formula) = self { kernel_of(family, formula) } else { named }
+    }
 }
 
 fn activate(args: &mut Args) {
     let p = args.params::<Activate>();
+    apply(args, Activation::of(p.kind, p.alpha, p.beta));
+}
+
+fn activate_formula(args: &mut Args) {
+    let p = args.params::<Activate>();
+    apply(args, Activation::Formula(Formula::of_number(p.kind)));
+}
+
+fn apply(args: &mut Args, activation: Activation) {
+    let p = args.params::<Activate>();
     let z: &[f32] = args.read(0);
     let y: &mut [f32] = args.write(1);
-    let activation = Activation::of(p.kind, p.alpha, p.beta);
     for (model, row, column) in elements(args.models, p.rows, p.columns) {
         y[p.y.at(model, row, column)] = activation.value(z[p.z.at(model, row, column)]);
     }
 }
+
+/// `y = f(z)` of a formula, whose number is the parameter block's `kind`.
+pub(super) static FAMILY: Family = Family {
+    kernel: &ACTIVATE,
+    twin: activate_formula,
+    replaced: TEXT,
+    functions: |formula| {
+        let function = "
+fn activation(kind: u32, alpha: f32, beta: f32, z: f32) -> f32 {
+  return formula_value(z);
+}
+";
+        function.to_string() + &formula.value_wgsl("formula_value")
+    },
+};
 
 params! {
     ActivateBackward {
@@ -378,14 +417,38 @@ pub fn record_activate_backward(
         alpha,
         beta,
     };
-    plan.push(&ACTIVATE_BACKWARD, params, &[dy, source, dz], models)
+    plan.push(activation.kernel(&ACTIVATE_BACKWARD, &BACKWARD_FAMILY), params, &[dy, source, dz], models)
 }
 
 fn activate_backward(args: &mut Args) {
     let p = args.params::<ActivateBackward>();
+    apply_backward(args, Activation::of(p.kind, p.alpha, p.beta));
+}
+
+fn activate_backward_formula(args: &mut Args) {
+    let p = args.params::<ActivateBackward>();
+    apply_backward(args, Activation::Formula(Formula::of_number(p.kind)));
+}
+
+/// `dz = dy * f'(z)` of a formula, whose number is the parameter block's `kind`.
+pub(super) static BACKWARD_FAMILY: Family = Family {
+    kernel: &ACTIVATE_BACKWARD,
+    twin: activate_backward_formula,
+    replaced: TEXT,
+    functions: |formula| {
+        let function = "
+fn derivative(kind: u32, alpha: f32, beta: f32, z: f32) -> f32 {
+  return formula_slope(z);
+}
+";
+        function.to_string() + &formula.slope_wgsl("formula_slope")
+    },
+};
+
+fn apply_backward(args: &mut Args, activation: Activation) {
+    let p = args.params::<ActivateBackward>();
     let (dy, source): (&[f32], &[f32]) = (args.read(0), args.read(1));
     let dz: &mut [f32] = args.write(2);
-    let activation = Activation::of(p.kind, p.alpha, p.beta);
     for (model, row, column) in elements(args.models, p.rows, p.columns) {
         dz[p.dz.at(model, row, column)] =
             dy[p.dy.at(model, row, column)] * activation.derivative(source[p.source.at(model, row, column)]);

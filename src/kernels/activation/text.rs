@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::super::formula::problem_of_formula;
 use super::Activation;
 use crate::formula::Formula;
 use crate::{Error, Result};
@@ -96,7 +97,9 @@ impl FromStr for Activation {
             (Some(activation), None) => Ok(activation),
             (Some(activation), Some(Ok(numbers))) => activation.given(text, numbers),
             // `tanh(x)`, whose argument is no number, is a formula like any other.
-            _ => Formula::parse(text, &["x"]).map(Activation::Formula).map_err(|error| refuse(text, &error)),
+            _ => Formula::parse(text, &Activation::VARIABLES)
+                .map(Activation::Formula)
+                .map_err(|error| refuse(text, &error)),
         }
     }
 }
@@ -123,15 +126,9 @@ impl Activation {
 
 fn refuse(text: &str, error: &Error) -> Error {
     let names = Activation::ALL.map(Activation::name).join(", ");
-    let problem = match error {
-        Error::Setting { found, expected, .. } => format!("found {found}, expected {expected}"),
-        other => other.to_string(),
-    };
-    Error::Setting {
-        name: "activation".into(),
-        found: format!("`{text}`"),
-        expected: format!("one of {names}, or a formula of x; as a formula: {problem}"),
-    }
+    let problem = problem_of_formula(text, error);
+    let expected = format!("one of {names}, or a formula of x{problem}");
+    Error::Setting { name: "activation".into(), found: format!("`{text}`"), expected }
 }
 
 impl serde::Serialize for Activation {

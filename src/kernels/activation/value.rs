@@ -1,6 +1,7 @@
 //! The values and slopes of the activations, as `shaders/shared/activation.wgsl` has them.
 
 use super::Activation;
+use crate::formula::functions::{erf, sigmoid, softplus};
 
 /// The constants of SELU as MLX rounds them.
 const SELU_SCALE: f32 = 1.0507;
@@ -154,19 +155,6 @@ fn exponential(z: f32, width: f32, height: f32) -> f32 {
     if z > 0.0 { z } else { height * (z / width).exp_m1() }
 }
 
-/// `1 / (1 + exp(-z))`, with the exponential of a negative number only: it cannot overflow.
-#[inline(always)]
-pub(crate) fn sigmoid(z: f32) -> f32 {
-    let e = (-z.abs()).exp();
-    (if z >= 0.0 { 1.0 } else { e }) / (1.0 + e)
-}
-
-/// `log(1 + exp(z)) = max(z, 0) + log(1 + exp(-|z|))`: nothing overflows, nothing cancels.
-#[inline]
-pub(crate) fn softplus(z: f32) -> f32 {
-    z.max(0.0) + (-z.abs()).exp().ln_1p()
-}
-
 /// The slope of `z sigmoid(a)`, where `a` is a function of `z` with the slope `steepness`.
 #[inline]
 fn swish_slope(z: f32, a: f32, steepness: f32) -> f32 {
@@ -188,21 +176,4 @@ fn gelu_argument(z: f32) -> f32 {
 fn mish_parts(z: f32) -> (f32, f32) {
     let e = (-z.abs()).exp();
     if z > 0.0 { (1.0 + 2.0 * e, 2.0 * e * e) } else { (e * (e + 2.0), 2.0) }
-}
-
-/// The error function: `z P(z²) / Q(z²)` for `|z| < 4`, beyond which it is within 1.6e-8 of 1 or -1.
-/// P and Q are those of the generic erf for f32 in Eigen 3.3 and in XLA.
-#[inline]
-pub(crate) fn erf(z: f32) -> f32 {
-    const P: [f32; 7] =
-        [-2.726_142_3e-10, 2.770_681_4e-8, -2.101_024e-6, -5.692_506_4e-5, -7.349_906e-4, -2.954_6e-3, -1.609_603_3e-2];
-    const Q: [f32; 5] = [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2];
-    // The limits, where the quotient is infinity by infinity.
-    if z.abs() >= 4.0 {
-        return z.signum();
-    }
-    let q = z * z;
-    let horner = |sum: f32, coefficient: &f32| q.mul_add(sum, *coefficient);
-    let (p, d) = (P.iter().fold(0.0, horner), Q.iter().fold(0.0, horner));
-    (z * p / d).clamp(-1.0, 1.0)
 }

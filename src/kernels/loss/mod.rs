@@ -16,12 +16,14 @@ pub use comparison::{
 pub use correct::{CORRECT, record_correct};
 pub use cross_entropy::{CROSS_ENTROPY, CROSS_ENTROPY_CLASSES, FOCAL};
 pub use likelihood::{GAUSSIAN_NLL, GaussianNll, GaussianOperands, KL_DIV, NLL, record_gaussian_nll};
+pub(super) use pointwise::FAMILY;
 pub use pointwise::POINTWISE_LOSS;
 pub(crate) use pointwise::PointwiseLoss;
 pub use record::{Criterion, LossOperands, Reduction, record_criterion, record_loss};
 pub use weights::{CLASS_WEIGHTS, NORMALISE_WEIGHTS};
 pub(crate) use weights::{record_class_weights, record_normalise_weights};
 
+use crate::formula::Formula;
 use crate::{Error, Result};
 
 /// What training makes small, told from a network's outputs `p` (logits `z`) and targets `t`.
@@ -31,7 +33,7 @@ use crate::{Error, Result};
 ///
 /// As text a loss is its name, with its parameters in brackets: `mse`, `huber(1)`,
 /// `gaussian_nll(0.000001, 0)`. Parameters that are left out have their defaults, and hyphens serve
-/// as underscores.
+/// as underscores. Any other text is read as a formula of the prediction `p` and the target `t`.
 ///
 /// ```
 /// use nngpu::Loss;
@@ -132,6 +134,9 @@ pub enum Loss {
     /// `sum exp(t) (t - x)` for each row, of logarithms of probabilities `x` and targets that are
     /// logarithms of probabilities too. A target of minus infinity adds nothing; MLX gives NaN.
     KlDiv,
+    /// A formula of the prediction `p` and the target `t`, for each element; its kernel is made at run
+    /// time. As text the formula itself: `abs(p - t) + 0.1 * (p - t)^2`.
+    Formula(Formula),
 }
 
 /// What turns a network's output into what it predicts.
@@ -148,7 +153,10 @@ pub enum Link {
 }
 
 impl Loss {
-    /// Every loss, with the defaults of its parameters.
+    /// The variables of a formula: the prediction and the target.
+    pub const VARIABLES: [&'static str; 2] = ["p", "t"];
+
+    /// Every loss but formulas, with the defaults of its parameters.
     pub const ALL: [Loss; 20] = [
         Loss::Mse,
         Loss::L1,
@@ -176,7 +184,7 @@ impl Loss {
     ///
     /// # Errors
     ///
-    /// A parameter outside of its range, with the range.
+    /// A parameter outside of its range, with the range, and a formula of other variables.
     pub fn check(self) -> Result<()> {
         let expect = |name: &str, found: f32, is_right: bool, expected: &str| {
             if is_right {
@@ -201,6 +209,10 @@ impl Loss {
             Loss::CrossEntropySmoothed { label_smoothing: part } => {
                 expect("label smoothing", part, (0.0..1.0).contains(&part), "a number from 0 on and below 1")
             }
+            Loss::Formula(formula) if formula.variables() != Loss::VARIABLES => {
+                let found = format!("`{formula}`, a formula of {}", formula.variables().join(", "));
+                Err(Error::Setting { name: "loss".into(), found, expected: "a formula of p and t".into() })
+            }
             _ => Ok(()),
         }
     }
@@ -222,7 +234,8 @@ impl Loss {
             | Loss::Hinge
             | Loss::BinaryCrossEntropyOfProbabilities
             | Loss::GaussianNll { .. }
-            | Loss::CosineSimilarity { .. } => Link::Identity,
+            | Loss::CosineSimilarity { .. }
+            | Loss::Formula(_) => Link::Identity,
         }
     }
 
@@ -240,7 +253,7 @@ impl Loss {
     /// for each row.
     pub fn shape(self, rows: u32, columns: u32) -> [u32; 2] {
         match (self.pointwise(), self) {
-            (Some(_), _) => [rows, columns],
+            (Some(_), _) | (None, Loss::Formula(_)) => [rows, columns],
             (None, Loss::GaussianNll { .. }) => [rows, columns / 2],
             (None, _) => [rows, 1],
         }

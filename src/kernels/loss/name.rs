@@ -3,14 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::super::formula::problem_of_formula;
 use super::Loss;
+use crate::formula::Formula;
 use crate::{Error, Result};
 
 /// The two that share a name, told apart by their number of parameters.
 const CROSS_ENTROPY: &str = "cross_entropy";
 
 impl Loss {
-    /// The name that users write, without parameters.
+    /// The name that users write, without parameters; of a formula its text.
     pub fn name(self) -> &'static str {
         match self {
             Loss::Mse => "mse",
@@ -32,6 +34,7 @@ impl Loss {
             Loss::Focal { .. } => "focal",
             Loss::Nll => "nll",
             Loss::KlDiv => "kl_div",
+            Loss::Formula(formula) => formula.text(),
         }
     }
 
@@ -99,7 +102,8 @@ impl FromStr for Loss {
 
     /// # Errors
     ///
-    /// A name that there is not, too many parameters, or one outside of its range.
+    /// A text that is neither a name nor a formula of `p` and `t`, too many parameters, or one outside
+    /// of its range.
     fn from_str(text: &str) -> Result<Loss> {
         let (name, given) = match text.trim().split_once('(') {
             Some((name, rest)) => {
@@ -113,11 +117,15 @@ impl FromStr for Loss {
             Some(Ok(given)) => Loss::of(&name.trim().replace('-', "_"), has_brackets.then_some(&given[..])),
             _ => None,
         };
-        let loss = found.ok_or_else(|| Error::Setting {
-            name: "loss".into(),
-            found: format!("`{text}`"),
-            expected: format!("one of {}", Loss::ALL.map(|loss| loss.to_string()).join(", ")),
-        })?;
+        let loss = match found {
+            Some(loss) => loss,
+            None => Formula::parse(text, &Loss::VARIABLES).map(Loss::Formula).map_err(|error| {
+                let names = Loss::ALL.map(|loss| loss.to_string()).join(", ");
+                let problem = problem_of_formula(text, &error);
+                let expected = format!("one of {names}, or a formula of p and t{problem}");
+                Error::Setting { name: "loss".into(), found: format!("`{text}`"), expected }
+            })?,
+        };
         loss.check()?;
         Ok(loss)
     }

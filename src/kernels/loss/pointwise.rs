@@ -1,8 +1,13 @@
 //! The losses of one element: a value and a slope told from a prediction and its target.
 
+use super::super::formula::Family;
 use super::super::{ELEMENTARY, NAN, VIEW, elements};
 use super::Loss;
 use crate::compute::kernel::{Args, Binding, Form, Kernel, Params, View, params};
+use crate::formula::Formula;
+
+/// The values and slopes of the losses.
+const TEXT: &str = include_str!("../../../shaders/shared/loss.wgsl");
 
 /// Powers and products that 0 decides, whatever the other factor is.
 pub(super) const POWER: &str = include_str!("../../../shaders/shared/power.wgsl");
@@ -229,7 +234,7 @@ pub static POINTWISE_LOSS: Kernel = Kernel {
     forms: &[Form::plain::<PointwiseLoss>(&[
         include_str!("../../../shaders/pointwise_loss.wgsl"),
         VIEW,
-        include_str!("../../../shaders/shared/loss.wgsl"),
+        TEXT,
         POWER,
         ELEMENTARY,
         NAN,
@@ -238,15 +243,45 @@ pub static POINTWISE_LOSS: Kernel = Kernel {
 
 fn pointwise_loss(args: &mut Args) {
     let params = args.params::<PointwiseLoss>();
+    let (kind, alpha) = (Pointwise::ALL[params.kind as usize], params.alpha);
+    apply(args, |p, t| (kind.value(p, t, alpha), kind.slope(p, t, alpha)));
+}
+
+fn pointwise_loss_formula(args: &mut Args) {
+    let formula = Formula::of_number(args.params::<PointwiseLoss>().kind);
+    apply(args, |p, t| (formula.value(&[p, t]), formula.slope(&[p, t])));
+}
+
+/// The loss of each element by a formula, whose number is the parameter block's `kind`.
+pub(in super::super) static FAMILY: Family = Family {
+    kernel: &POINTWISE_LOSS,
+    twin: pointwise_loss_formula,
+    replaced: TEXT,
+    functions: |formula| {
+        let functions = "
+fn loss_value(kind: u32, p: f32, t: f32, alpha: f32, beta: f32) -> f32 {
+  return formula_value(p, t);
+}
+
+fn loss_slope(kind: u32, p: f32, t: f32, alpha: f32, beta: f32) -> f32 {
+  return formula_slope(p, t);
+}
+";
+        functions.to_string() + &formula.value_wgsl("formula_value") + &formula.slope_wgsl("formula_slope")
+    },
+};
+
+/// Writes the values and slopes of each prediction with its target, times their factors.
+fn apply(args: &mut Args, loss: impl Fn(f32, f32) -> (f32, f32)) {
+    let params = args.params::<PointwiseLoss>();
     let (p, t, weights): (&[f32], &[f32], &[f32]) = (args.read(0), args.read(1), args.read(2));
     let values: &mut [f32] = args.write(3);
     let gradient: &mut [f32] = args.write(4);
-    let (kind, alpha) = (Pointwise::ALL[params.kind as usize], params.alpha);
     for (model, row, column) in elements(args.models, params.rows, params.columns) {
         let (prediction, expected) = (p[params.p.at(model, row, column)], t[params.t.at(model, row, column)]);
         let weight = if params.weighted == 0 { 1.0 } else { weights[params.weights.at(model, row, column)] };
-        values[params.values.at(model, row, column)] = kind.value(prediction, expected, alpha) * weight;
-        gradient[params.gradient.at(model, row, column)] =
-            kind.slope(prediction, expected, alpha) * (params.scale * weight);
+        let (value, slope) = loss(prediction, expected);
+        values[params.values.at(model, row, column)] = value * weight;
+        gradient[params.gradient.at(model, row, column)] = slope * (params.scale * weight);
     }
 }

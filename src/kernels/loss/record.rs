@@ -1,10 +1,11 @@
 //! Recording a loss: what it reads and writes, and what becomes of its values.
 
+use super::super::formula::kernel_of;
 use super::comparison::CosineSimilarity;
 use super::cross_entropy::{CROSS_ENTROPY, CROSS_ENTROPY_CLASSES, CrossEntropy, CrossEntropyClasses, FOCAL, Focal};
 use super::likelihood::{GaussianNll, GaussianOperands, KL_DIV, KlDiv, NLL, Nll, columns_of, first};
 use super::weights::{record_class_weights, record_normalise_weights};
-use super::{COSINE_SIMILARITY, Loss, POINTWISE_LOSS, PointwiseLoss, record_gaussian_nll};
+use super::{COSINE_SIMILARITY, FAMILY, Loss, POINTWISE_LOSS, PointwiseLoss, record_gaussian_nll};
 use crate::compute::kernel::{Element, Kernel};
 use crate::compute::plan::{Plan, Tensor};
 use crate::{Error, Result};
@@ -127,6 +128,10 @@ pub fn record_criterion(plan: &mut Plan, criterion: Criterion, operands: LossOpe
     }
     if let Some((kind, alpha)) = loss.pointwise() {
         return record_pointwise(plan, &POINTWISE_LOSS, name, (kind as u32, [alpha, 0.0]), reduction, operands);
+    }
+    if let Loss::Formula(formula) = loss {
+        let kernel = kernel_of(&FAMILY, formula);
+        return record_pointwise(plan, kernel, name, (formula.number(), [0.0; 2]), reduction, operands);
     }
     let [value_rows, value_columns] = loss.shape(rows, columns);
     let is_gaussian = matches!(loss, Loss::GaussianNll { .. });
