@@ -204,23 +204,29 @@ impl Shader {
     }
 }
 
+/// Every kernel, and a few that stand for those that are made of formulas.
+fn all_and_examples() -> Vec<&'static Kernel> {
+    kernels::all().iter().copied().chain(kernels::examples()).collect()
+}
+
 #[test]
 fn every_form_agrees_with_its_kernel() {
     let mut n_forms = 0;
-    for kernel in kernels::all() {
+    for kernel in all_and_examples() {
         for form in kernel.forms {
             check(kernel, form, &form.text()).unwrap_or_else(|fault| panic!("{}, {}: {fault}", kernel.name, form.name));
             n_forms += 1;
         }
     }
-    assert!(n_forms > kernels::all().len(), "no kernel has a second form: was one left out?");
+    assert!(n_forms > all_and_examples().len(), "no kernel has a second form: was one left out?");
 }
 
 #[test]
 fn names_differ_and_the_last_form_is_plain() {
-    let names: BTreeSet<&str> = kernels::all().iter().map(|kernel| kernel.name).collect();
-    assert_eq!(names.len(), kernels::all().len(), "two kernels of one name");
-    for kernel in kernels::all() {
+    let all = all_and_examples();
+    let names: BTreeSet<&str> = all.iter().map(|kernel| kernel.name).collect();
+    assert_eq!(names.len(), all.len(), "two kernels of one name");
+    for kernel in all {
         let forms: BTreeSet<&str> = kernel.forms.iter().map(|form| form.name).collect();
         assert_eq!(forms.len(), kernel.forms.len(), "{}: two forms of one name", kernel.name);
         assert_eq!(kernel.forms.last().map(|form| form.name), Some("plain"), "{}", kernel.name);
@@ -255,6 +261,19 @@ fn every_file_belongs_to_a_form() {
                 let (name, _) = file.unwrap_or_else(|| panic!("{}, {}: a text of no file", kernel.name, form.name));
                 used.insert(name.as_str());
             }
+        }
+    }
+    // What is in no file is made of a formula, and stands in for one shared file.
+    for kernel in kernels::examples() {
+        let texts = kernel.forms.iter().flat_map(|form| form.wgsl);
+        let (known, made): (Vec<_>, Vec<_>) = texts
+            .map(|text| (text, files.iter().find(|(_, found)| found == text)))
+            .partition(|(_, file)| file.is_some());
+        used.extend(known.into_iter().flat_map(|(_, file)| file).map(|(name, _)| name.as_str()));
+        assert_eq!(made.len(), kernel.forms.len(), "{}: texts of no file", kernel.name);
+        for (text, _) in made {
+            let is_pure = !["var", "@", "override", "const", "enable"].iter().any(|word| text.contains(word));
+            assert!(is_pure && text.starts_with("\nfn "), "{}: {text}", kernel.name);
         }
     }
     let all: BTreeSet<&str> = files.keys().map(String::as_str).collect();

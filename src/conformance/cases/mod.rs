@@ -2,6 +2,7 @@
 
 mod activation;
 mod array;
+mod formula;
 mod layer;
 mod loss;
 mod optimizer;
@@ -9,6 +10,7 @@ mod product;
 
 use activation::activation_cases;
 use array::element_cases;
+use formula::formula_cases;
 use layer::{layer_cases, softmax_cases};
 use loss::{pair_cases, row_cases};
 use optimizer::{gradient_cases, optimizer_cases};
@@ -57,6 +59,7 @@ pub fn cases() -> Vec<Case> {
             cases.extend(layer_cases(models, rows, columns));
             cases.extend(softmax_cases(models, rows, columns));
             cases.extend(pair_cases(models, rows, columns));
+            cases.extend(formula_cases(models, rows, columns));
         }
         cases.extend(activation_cases(models));
         // Beside whole tiles of 16, 32 and 64 there are one row and column less, and one more.
@@ -80,6 +83,7 @@ pub fn cases() -> Vec<Case> {
         for length in [63, 64, 65, 67] {
             cases.extend(element_cases(models, 1, length));
             cases.extend(pair_cases(models, 1, length));
+            cases.extend(formula_cases(models, 1, length));
             cases.extend(row_cases(models, length, 3));
             cases.extend(layer_cases(models, 1, length));
             cases.extend(softmax_cases(models, length, 3));
@@ -89,6 +93,7 @@ pub fn cases() -> Vec<Case> {
         // More than four workgroups of elements, of rows, and of columns.
         cases.extend(element_cases(models, 2, 259));
         cases.extend(pair_cases(models, 2, 259));
+        cases.extend(formula_cases(models, 2, 259));
         cases.extend(row_cases(models, 259, 3));
         cases.extend(layer_cases(models, 2, 259));
         cases.extend(layer_cases(models, 259, 2));
