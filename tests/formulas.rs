@@ -53,7 +53,8 @@ fn check_activation(text: &str, named: Activation, units: f32) {
     }
 }
 
-/// Where both choose or clip, they are equal, but for a product that one of them rounds.
+/// They choose, clip and multiply once or twice; the slope of a quotient is a difference of two, each off by 3
+/// units.
 #[test]
 fn activations_of_pieces_are_those_of_a_name() {
     for (text, named) in [
@@ -63,18 +64,12 @@ fn activations_of_pieces_are_those_of_a_name() {
         ("where(x > 0, x, 0)", Activation::Relu),
         ("relu(x)^2", Activation::Relu2),
         ("clip(x, 0, 6)", Activation::Relu6),
-        ("max(x, -2) + 0 * x - relu(x - 2)", Activation::HardTanh { min: -2.0, max: 2.0 }),
         ("where(x >= 0, x, 0.01 * x)", Activation::LeakyRelu { slope: 0.01 }),
         ("where(abs(x) > 0.5, x, 0)", Activation::HardShrink { lambda: 0.5 }),
         ("where(abs(x) > 0.5, x - sign(x) * 0.5, 0)", Activation::Softshrink { lambda: 0.5 }),
         ("where(x >= 0, 1, 0) + 0 * x", Activation::Step { threshold: 0.0 }),
         ("x / (1 + abs(x))", Activation::Softsign),
     ] {
-        if matches!(named, Activation::HardTanh { .. }) {
-            // It has another slope at the upper kink.
-            continue;
-        }
-        // The slope of the quotient is a difference of two, each off by 3 units.
         check_activation(text, named, 8.0);
     }
     check_activation("clip(x, -2, 1.5)", Activation::HardTanh { min: -2.0, max: 1.5 }, 0.0);
@@ -90,7 +85,7 @@ fn smooth_activations_are_those_of_a_name() {
         ("tanh(x)", Activation::Tanh),
         ("where(x > 0, x, expm1(x))", Activation::Elu { alpha: 1.0 }),
         ("1.0507 * where(x > 0, x, 1.67326 * expm1(x))", Activation::Selu),
-        ("relu(x) + 0.6 * expm1(min(x, 0) / 0.6)", Activation::Celu { alpha: 0.6 }),
+        ("where(x > 0, x, 0.6 * expm1(x / 0.6))", Activation::Celu { alpha: 0.6 }),
         ("x * sigmoid(x)", Activation::Silu),
         ("x * (1 + erf(x / sqrt(2))) / 2", Activation::Gelu),
         ("x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2", Activation::GeluApprox),
@@ -100,15 +95,6 @@ fn smooth_activations_are_those_of_a_name() {
         ("-softplus(-x)", Activation::LogSigmoid),
         ("x * clip(x + 3, 0, 6) / 6", Activation::HardSwish),
     ] {
-        if text.starts_with("relu(x) + ") {
-            // At 0 the formula adds two slopes of 0, as MLX does; away from there they agree.
-            let z: Vec<f32> = grid().into_iter().filter(|z| *z != 0.0).collect();
-            let formula: Activation = text.parse().expect(text);
-            for (found, expected) in slopes(&Device::cpu(), formula, &z).iter().zip(slopes(&Device::cpu(), named, &z)) {
-                assert!((found - expected).abs() <= 16.0 * f32::EPSILON, "{found} {expected}");
-            }
-            continue;
-        }
         check_activation(text, named, 2.0 * 46.0 + 100.0);
     }
 }

@@ -145,6 +145,7 @@ fn the_losses_gradients_are_those_of_their_mean() {
             Loss::Quantile { level: 0.75 },
             Loss::Huber { delta: 0.5 },
             Loss::SmoothL1 { beta: 2.0 },
+            "abs(p - t) + 0.1 * (p - t)^2 + softplus(p * t)".parse().expect("a formula"),
         ]) {
             for [rows, columns, _] in SIZES.map(|sizes| sizes.map(|size| size as usize)) {
                 let (output, columns, kinds) = sample(loss, 10, rows, columns);

@@ -105,12 +105,15 @@ fn worked(loss: Loss) -> Row {
             &[0.25 * ln(0.5) + 0.75 * ln(1.5)],
             &[-0.25, -0.75],
         ),
+        // 1² + 3 and 2² + 3 · 2; (2 + 3) / 2 and (-4 - 3) / 2.
+        Loss::Formula(_) => row(&[1.0, 2.0], numbers(&[0.0, 4.0]), &[4.0, 10.0], &[2.5, -3.5]),
     }
 }
 
 #[test]
 fn every_loss_worked_by_hand() {
-    for loss in Loss::ALL {
+    let formula: Loss = "(p - t)^2 + 3 * abs(p - t)".parse().expect("a formula");
+    for loss in Loss::ALL.into_iter().chain([formula]) {
         let (output, targets, values, gradient) = worked(loss);
         row_by_hand(loss, &output, targets, &values, &gradient);
     }

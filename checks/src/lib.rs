@@ -29,13 +29,14 @@ pub enum Checks {
     Off,
 }
 
-/// Every form of every kernel.
+/// Every form of every kernel, and of a few that are made of formulas.
 ///
 /// # Errors
 ///
 /// A text that naga refuses.
 pub fn shaders() -> Result<Vec<Shader>, String> {
-    let forms = kernels::all().iter().flat_map(|kernel| kernel.forms.iter().map(move |form| (*kernel, form)));
+    let all = kernels::all().iter().copied().chain(kernels::examples());
+    let forms = all.flat_map(|kernel| kernel.forms.iter().map(move |form| (kernel, form)));
     forms.map(|(kernel, form)| Shader::read(kernel, form)).collect()
 }
 
@@ -66,7 +67,17 @@ impl Shader {
 
     /// `kernel.form`, fit for a file's name.
     pub fn name(&self) -> String {
-        format!("{}.{}", self.kernel.name, self.form.name.replace(' ', "-"))
+        // The name of a formula's kernel ends with its text: its place in the list serves as well.
+        let name = match kernels::examples().iter().position(|kernel| *kernel == self.kernel) {
+            Some(place) => format!("{}-formula-{place}", self.kernel.name.split(' ').next().unwrap_or_default()),
+            None => self.kernel.name.to_string(),
+        };
+        format!("{name}.{}", self.form.name.replace(' ', "-"))
+    }
+
+    /// Whether it is of a kernel that is made of a formula: its costs are those of the formula.
+    pub fn is_example(&self) -> bool {
+        !kernels::all().contains(&self.kernel)
     }
 
     /// Whether it works across the invocations of a subgroup.

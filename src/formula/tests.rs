@@ -99,8 +99,8 @@ fn no_text_is_too_much() {
     of(&format!("{}x{}", "(".repeat(64), ")^2".repeat(64)));
     let powers = format!("x{}", " + (x + 1)^15 * x^13".repeat(16));
     of(&powers);
-    let many: Vec<String> = (0..60).map(|i| format!("(x / {i})^15")).collect();
-    let message = refused(many[..39].join(" + "));
+    let many: Vec<String> = (1..34).map(|i| format!("(x / {i})^15")).collect();
+    let message = refused(many.join(" + "));
     assert!(message.ends_with("operations with the slope, expected at most 500; use a shorter formula"), "{message}");
     // As deep as it may be, a text is written no deeper than it was read.
     let clipped = of(&format!("{}x{}", "clip(".repeat(32), ", 0, 1)".repeat(32)));

@@ -197,6 +197,7 @@ fn of_element(loss: Loss, p: f64, t: f64) -> f64 {
         Loss::BinaryCrossEntropy => entropy(share),
         Loss::BinaryCrossEntropyOfProbabilities => entropy(p),
         Loss::BinaryFocal { gamma } => entropy(share) * (share * (1.0 - t) + (1.0 - share) * t).powf(gamma.into()),
+        Loss::Formula(formula) => formula.value_f64(&[p, t]),
         other => panic!("{other} is not of one element"),
     }
 }
