@@ -60,6 +60,7 @@ fn what_is_wrong_is_told_with_its_column() {
         ("(x", "formula: found the end at column 3, expected `)`"),
         ("x)", "formula: found `)` at column 2, expected an operator or the end"),
         ("x ** 2", "formula: found `*` at column 4, expected a number, x, a function or `(`"),
+        ("  x   +\t\u{a0}$", "formula: found `$` at column 10, expected a number, x, a function or `(`"),
         ("x + é", "formula: found `é` at column 5, expected a number, x, a function or `(`"),
         ("ééé", "formula: found `é` at column 1, expected a number, x, a function or `(`"),
         ("exp x", "formula: found `x` at column 5, expected `(`"),
@@ -102,6 +103,7 @@ fn no_text_is_too_much() {
     let many: Vec<String> = (1..34).map(|i| format!("(x / {i})^15")).collect();
     let message = refused(many.join(" + "));
     assert!(message.ends_with("operations with the slope, expected at most 500; use a shorter formula"), "{message}");
+    assert!(refused(format!("{}x{}", "clip(".repeat(33), ", 0, 1)".repeat(33))).starts_with(deep));
     // As deep as it may be, a text is written no deeper than it was read.
     let clipped = of(&format!("{}x{}", "clip(".repeat(32), ", 0, 1)".repeat(32)));
     assert_eq!(of(clipped.text()), clipped);
