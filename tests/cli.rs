@@ -247,7 +247,7 @@ fn options_that_cannot_be_used_are_refused() {
     let folder = Folder::with_table();
     folder.refuses("train table.csv", 2, "--target <COLUMN>");
     folder.refuses("train table.csv -t y --labels l", 2, "cannot be used with");
-    folder.refuses("train table.csv -t y --activation swish", 2, "possible values: identity, relu");
+    folder.refuses("train table.csv -t y --activation swish", 2, "found `swish`, expected one of identity, relu");
     folder.refuses("train table.csv -t y --optimizer bfgs", 2, "possible values: sgd, momentum, rmsprop");
     folder.refuses("train table.csv -t y --learning-rate 0", 2, "expected a number above 0");
     folder.refuses("train table.csv -t y --learning-rate nan", 2, "expected a number above 0");
@@ -305,10 +305,20 @@ fn model_files_that_cannot_be_used_are_refused() {
     // The header is text between its length and the weights, whose bytes must stay.
     let end = 8 + u64::from_le_bytes(whole[..8].try_into().expect("8 bytes")) as usize;
     let header = std::str::from_utf8(&whole[8..end]).expect("text");
-    let newer = header.replace("\\\"version\\\":1", "\\\"version\\\":9");
+    let newer = header.replace("\\\"version\\\":2", "\\\"version\\\":9");
     assert_ne!(newer, header);
     folder.write("newer", [&whole[..8], newer.as_bytes(), &whole[end..]].concat());
-    folder.refuses("predict newer table.csv", 1, "found version 9 of the format, expected 1");
+    folder.refuses("predict newer table.csv", 1, "found version 9 of the format, expected 1 or 2");
+
+    // The first version told sizes and an activation in the place of layers, and no loss.
+    let layers = r#"\"version\":2,\"network\":\"2 -> 64 relu 64 relu 2\""#;
+    let sizes = r#"\"version\":1,\"sizes\":[2,64,64,2],\"activation\":\"relu\""#;
+    let older = header.trim_end().replace(layers, sizes).replace(r#",\"loss\":\"cross_entropy\""#, "");
+    assert!(older.contains("sizes") && !older.contains("loss") && !older.contains("->"), "{older}");
+    let length = (older.len() as u64).to_le_bytes();
+    folder.write("older", [&length[..], older.as_bytes(), &whole[end..]].concat());
+    let [new, old] = ["model.safetensors", "older"].map(|model| folder.run(&format!("predict {model} table.csv")));
+    assert_eq!((old.code, &old.stdout), (0, &new.stdout), "{}", old.stderr);
 }
 
 #[test]
