@@ -99,6 +99,67 @@ fn smooth_activations_are_those_of_a_name() {
     }
 }
 
+/// WGSL lets comparisons, minima and maxima lose NaN, so that each function must see to it.
+#[test]
+fn nan_goes_through_on_every_device() {
+    let nan = [1.0, f32::NAN, -1.0];
+    let goes_through = |found: &[f32]| found[1].is_nan() && !found[0].is_nan() && !found[2].is_nan();
+    for (device_name, device) in devices_and_forms() {
+        for text in [
+            "abs(x)",
+            "sign(x)",
+            "exp(x)",
+            "log(2 + x)",
+            "log1p(x / 2)",
+            "expm1(x)",
+            "sqrt(1 + x)",
+            "square(x)",
+            "sin(x)",
+            "cos(x)",
+            "tanh(x)",
+            "sigmoid(x)",
+            "softplus(x)",
+            "relu(x)",
+            "erf(x)",
+            "min(x, 0)",
+            "min(0, x)",
+            "max(x, 0)",
+            "max(0, x)",
+            "clip(x, 0, 1)",
+            "where(x > 0, 1, 2)",
+            "where(0 < x, 1, 2)",
+            "where(x <= 0, 1, 2)",
+            "x^2",
+            "(2 + x)^0.3",
+            "2^x",
+            "1^x",
+            "-x",
+        ] {
+            let found = activate(&device, text.parse().expect(text), &nan);
+            assert!(goes_through(&found), "{device_name}, {text}: {found:?}");
+        }
+        for text in ["relu(x)", "abs(x)", "min(x, 0)", "max(0, x)", "clip(x, 0, 1)", "where(x > 0, x, 2 * x)"] {
+            let found = slopes(&device, text.parse().expect(text), &nan);
+            assert!(goes_through(&found), "{device_name}, slope of {text}: {found:?}");
+        }
+        // What is not defined, and powers of 0.
+        for (text, z, expected) in [
+            ("log(x)", -1.0, f32::NAN),
+            ("sqrt(x)", -1.0, f32::NAN),
+            ("x^0.3", -1.0, f32::NAN),
+            ("x^0.3", 0.0, 0.0),
+            ("x^-0.3", 0.0, f32::INFINITY),
+            ("(x + 0.5)^x", 0.0, 1.0),
+            ("x^(2 * x)", 0.0, 1.0),
+            ("(-x)^3", 2.0, -8.0),
+        ] {
+            let found = activate(&device, text.parse().expect(text), &[z])[0];
+            let is_right = (found.is_nan() && expected.is_nan()) || found == expected;
+            assert!(is_right, "{device_name}, {text} at {z}: {found}, expected {expected}");
+        }
+    }
+}
+
 #[test]
 fn a_formula_that_is_none_is_told_of() {
     let refused = |text: &str| text.parse::<Activation>().expect_err(text).to_string();
