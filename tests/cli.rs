@@ -355,7 +355,7 @@ fn devices_are_examined() {
         let findings = device["findings"].as_array().expect("a list");
         let mut names: Vec<_> = findings.iter().map(|finding| finding["name"].as_str().expect("a name")).collect();
         names.dedup();
-        assert_eq!(names.len(), nngpu::kernels::all().len() + 1, "{names:?}");
+        assert_eq!(names.len(), nngpu::kernels::all_and_examples().len() + 1, "{names:?}");
         assert!(findings.iter().all(|finding| finding["passed"] == true), "{device}");
         let adapter = &device["adapter"];
         assert_eq!(adapter.is_null(), n == 0, "only the CPU has none");
@@ -374,7 +374,7 @@ fn devices_are_examined() {
 fn an_examination_fits_a_terminal() {
     let folder = Folder::new();
     let run = folder.run("doctor --device cpu");
-    assert_eq!(run.stdout.matches("  passed").count(), nngpu::kernels::all().len() + 1, "{}", run.stdout);
+    assert_eq!(run.stdout.matches("  passed").count(), nngpu::kernels::all_and_examples().len() + 1, "{}", run.stdout);
     assert!(!folder.memory().exists(), "the CPU needs no examination");
     let tables = [run.stdout, common::gpu().map_or_else(String::new, |_| folder.run("doctor --device 0").stdout)];
     for line in tables.iter().flat_map(|table| table.lines().skip(1)) {

@@ -204,26 +204,21 @@ impl Shader {
     }
 }
 
-/// Every kernel, and a few that stand for those that are made of formulas.
-fn all_and_examples() -> Vec<&'static Kernel> {
-    kernels::all().iter().copied().chain(kernels::examples()).collect()
-}
-
 #[test]
 fn every_form_agrees_with_its_kernel() {
     let mut n_forms = 0;
-    for kernel in all_and_examples() {
+    for kernel in kernels::all_and_examples() {
         for form in kernel.forms {
             check(kernel, form, &form.text()).unwrap_or_else(|fault| panic!("{}, {}: {fault}", kernel.name, form.name));
             n_forms += 1;
         }
     }
-    assert!(n_forms > all_and_examples().len(), "no kernel has a second form: was one left out?");
+    assert!(n_forms > kernels::all_and_examples().len(), "no kernel has a second form: was one left out?");
 }
 
 #[test]
 fn names_differ_and_the_last_form_is_plain() {
-    let all = all_and_examples();
+    let all = kernels::all_and_examples();
     let names: BTreeSet<&str> = all.iter().map(|kernel| kernel.name).collect();
     assert_eq!(names.len(), all.len(), "two kernels of one name");
     for kernel in all {

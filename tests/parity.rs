@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use common::gpu;
 use nngpu::Device;
-use nngpu::compute::{Capabilities, Kernel};
+use nngpu::compute::Capabilities;
 use nngpu::conformance::{Case, Way, cases, classes, folding};
 use nngpu::kernels;
 
@@ -17,15 +17,10 @@ fn check(case: &Case, expected: &[Vec<u32>], device: &Device, form: &str) {
     assert!(is_right, "{}, {form}: {worst:?}; {:?}", case.name, case.reasons().collect::<Vec<_>>());
 }
 
-/// Every kernel, and a few that stand for those that are made of formulas.
-fn all_and_examples() -> Vec<&'static Kernel> {
-    kernels::all().iter().copied().chain(kernels::examples()).collect()
-}
-
 #[test]
 fn every_kernel_has_a_case() {
     let cases = cases();
-    for kernel in all_and_examples() {
+    for kernel in kernels::all_and_examples() {
         assert!(cases.iter().any(|case| case.kernel == kernel), "{} has no case", kernel.name);
     }
 }
@@ -119,7 +114,7 @@ fn is_prime(number: u64) -> bool {
 #[test]
 fn the_cases_of_every_kernel_have_the_sizes_that_matter() {
     let cases = cases();
-    for kernel in all_and_examples() {
+    for kernel in kernels::all_and_examples() {
         let own = || cases.iter().filter(|case| case.kernel == kernel);
         for models in [1, 3] {
             let sizes: BTreeSet<u64> = own().filter(|case| case.step().models == models).map(n_invocations).collect();

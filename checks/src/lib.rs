@@ -35,7 +35,7 @@ pub enum Checks {
 ///
 /// A text that naga refuses.
 pub fn shaders() -> Result<Vec<Shader>, String> {
-    let all = kernels::all().iter().copied().chain(kernels::examples());
+    let all = kernels::all_and_examples().into_iter();
     let forms = all.flat_map(|kernel| kernel.forms.iter().map(move |form| (kernel, form)));
     forms.map(|(kernel, form)| Shader::read(kernel, form)).collect()
 }

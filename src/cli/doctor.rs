@@ -90,8 +90,11 @@ impl Doctor {
     }
 }
 
+/// Columns of a kernel's name.
+const NAME: usize = 21;
+
 fn write_header(out: &mut dyn Write, device: &str) -> io::Result<()> {
-    writeln!(out, "{device}\n\n  {:<21} {:<8} {:>5} {:>7} {:>9}", "kernel", "form", "cases", "error*", "time")
+    writeln!(out, "{device}\n\n  {:<NAME$} {:<8} {:>5} {:>7} {:>9}", "kernel", "form", "cases", "error*", "time")
 }
 
 /// A line of at most 80 columns, and one for each of the first failures.
@@ -102,10 +105,15 @@ fn write_finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
         worst if worst.is_finite() => format!("{:.1} %", 100.0 * worst),
         _ => "-".into(),
     };
+    // The name of a formula's kernel has a line of its own.
+    let is_long = finding.name.chars().count() > NAME;
+    if is_long {
+        writeln!(out, "  {}", finding.name)?;
+    }
     writeln!(
         out,
-        "  {:<21} {:<8} {:>5} {error:>7} {:>6.0} ms  {verdict}{elsewhere}",
-        finding.name,
+        "  {:<NAME$} {:<8} {:>5} {error:>7} {:>6.0} ms  {verdict}{elsewhere}",
+        if is_long { "" } else { finding.name },
         finding.form,
         finding.n_cases,
         finding.elapsed.as_secs_f64() * 1e3,

@@ -60,8 +60,8 @@ pub fn examine(device: &Device, extent: Extent, observe: &mut dyn FnMut(&Finding
 pub async fn examine_async(device: &Device, extent: Extent, observe: &mut dyn FnMut(&Finding)) -> Vec<Finding> {
     let cases = cases();
     let mut findings = Vec::new();
-    for kernel in kernels::all() {
-        let own: Vec<_> = cases.iter().filter(|case| case.kernel == *kernel).collect();
+    for kernel in kernels::all_and_examples() {
+        let own: Vec<_> = cases.iter().filter(|case| case.kernel == kernel).collect();
         let found = examine_kernel(device, kernel, &own, extent).await;
         found.iter().for_each(&mut *observe);
         findings.extend(found);
@@ -251,8 +251,8 @@ mod tests {
     fn the_brief_extent_has_small_cases_of_every_kernel() {
         let device = Device::cpu();
         let all = cases();
-        for kernel in kernels::all() {
-            let own: Vec<_> = all.iter().filter(|case| case.kernel == *kernel).collect();
+        for kernel in kernels::all_and_examples() {
+            let own: Vec<_> = all.iter().filter(|case| case.kernel == kernel).collect();
             let brief = course(&device, &own, Extent::Brief);
             assert!(!brief.is_empty() && brief.len() <= own.len(), "{}", kernel.name);
             assert!(brief.iter().all(|(case, _)| case.n_words() <= SMALL), "{}", kernel.name);

@@ -39,7 +39,7 @@ pub(super) fn kernel_of(family: &Family, formula: Formula) -> &'static Kernel {
     };
     let forms: Vec<Form> = family.kernel.forms.iter().map(with_functions).collect();
     let kernel: &'static Kernel = Box::leak(Box::new(Kernel {
-        name: format!("{own} {formula}").leak(),
+        name: name(own, formula).leak(),
         params: family.kernel.params,
         bindings: family.kernel.bindings,
         twin: family.twin,
@@ -74,6 +74,16 @@ pub(crate) const ACTIVATIONS: [&str; 4] = [
 
 /// Formulas of `p` and `t` that the tests and checks try on every device.
 pub(crate) const LOSSES: [&str; 2] = ["(p - t)^2", "abs(p - t) + 0.1 * (p - t)^2"];
+
+/// The kernel's name and the formula; of a long one the beginning, and its number to tell it from others.
+fn name(own: &str, formula: Formula) -> String {
+    const LONGEST: usize = 32;
+    let text = formula.text();
+    match text.chars().count() <= LONGEST {
+        true => format!("{own} {text}"),
+        false => format!("{own} {}… #{}", text.chars().take(LONGEST - 8).collect::<String>(), formula.number()),
+    }
+}
 
 /// Kernels of a few formulas, which stand for those that are made at run time: beside
 /// [`all`](super::all) they are what the tests and checks read and run.

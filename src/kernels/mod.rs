@@ -91,6 +91,12 @@ pub fn all() -> &'static [&'static Kernel] {
     ALL
 }
 
+/// Every kernel of the crate, and those of a few formulas, which stand for all that are made at run time: what
+/// tests and checks read and run.
+pub fn all_and_examples() -> Vec<&'static Kernel> {
+    all().iter().copied().chain(formula::examples()).collect()
+}
+
 /// A number that changes with any form's text: names a version of all kernels together.
 pub fn fingerprint() -> u64 {
     // FNV-1a: the same numbers with every compiler, which the standard library's hashes do not promise.
@@ -100,7 +106,7 @@ pub fn fingerprint() -> u64 {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
     };
-    for kernel in all() {
+    for kernel in all_and_examples() {
         for form in kernel.forms {
             add(kernel.name.as_bytes());
             add(form.name.as_bytes());
