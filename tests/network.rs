@@ -71,7 +71,9 @@ fn texts_that_are_no_layers_are_refused() {
         ("batch_norm(momentum=2)", "expected a number from 0 to 1"),
         ("prelu(initial=inf)", "expected a finite number"),
         ("4294967295 4294967295", "expected fewer than 2^31 parameters in all"),
-        ("nonsense", "layers: found `nonsense`, expected a number of outputs, one of linear, dropout, batch_norm,"),
+        ("nonsense", "layers: found `nonsense`, expected a number of outputs, a layer (linear, dropout, batch_norm,"),
+        ("x*nonsense", "as a formula: found `nonsense` at column 3"),
+        ("leaky_relu(1,2)", "activation: found `leaky_relu(1,2)`, expected one parameter, as in `leaky_relu(0.01)`"),
     ] {
         let found = message(text);
         assert!(found.contains(expected), "{text}: {found}");

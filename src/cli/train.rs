@@ -71,7 +71,7 @@ pub struct Train {
     activation: Activation,
 
     /// Hidden layers as text, in the place of widths and activation: '64 gelu dropout(0.1) 64 gelu'. There are also
-    /// batch_norm, layer_norm, rms_norm, prelu, glu, residual(...), embedding(column, levels, size)
+    /// batch_norm, layer_norm, rms_norm, prelu, glu, residual(...), linear(64, bias=false)
     #[arg(long, value_name = "LAYERS", conflicts_with_all = ["hidden", "activation"])]
     layers: Option<String>,
 

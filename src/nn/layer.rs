@@ -223,14 +223,18 @@ impl Layer {
             name => match SOFTMAXES.into_iter().find(|(known, _)| *known == name && inside.is_empty()) {
                 Some((_, kind)) => Ok(Layer::Softmax(kind)),
                 None => text.parse().map(Layer::Activation).map_err(|error| {
-                    setting(
-                        format!("`{text}`"),
-                        &format!("a number of outputs, one of {}, or an activation: {error}", NAMES.join(", ")),
-                    )
+                    let is_word = text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+                    if is_word { unknown(text) } else { error }
                 }),
             },
         }
     }
+}
+
+fn unknown(name: &str) -> Error {
+    let (layers, activations) = (NAMES.join(", "), Activation::ALL.map(Activation::name).join(", "));
+    let expected = format!("a number of outputs, a layer ({layers}), an activation ({activations}) or a formula of x");
+    setting(format!("`{name}`"), &expected)
 }
 
 /// The names of layers that are no activations.
