@@ -1,5 +1,7 @@
 //! Computing a formula on the CPU: the operations of the WGSL, in its order.
 
+use std::cell::RefCell;
+
 use super::MAX_STEPS;
 use super::functions::{erf, erf_f64, sigmoid, softplus};
 use super::graph::{Comparison, Function, Graph, Id, Node, Operation};
@@ -68,21 +70,63 @@ impl Steps {
                 Node::Variable(position) => variables.get(position).copied().unwrap_or(T::of(f64::NAN)),
                 Node::Call(function, a) => results[a].call(function),
                 Node::Pair(operation, a, b) => results[a].pair(operation, results[b]),
-                Node::Where(comparison, [l, r, a, b]) => {
-                    let [l, r, a, b] = [l, r, a, b].map(|id| results[id]);
-                    if l.is_nan() {
-                        l
-                    } else if r.is_nan() {
-                        r
-                    } else if l.compare(comparison, r) {
-                        a
-                    } else {
-                        b
-                    }
-                }
+                Node::Where(comparison, operands) => choose(comparison, operands.map(|id| results[id])),
             };
         }
         results[self.nodes.len() - 1]
+    }
+
+    /// The same at many places, operation by operation over some of them at once.
+    pub(super) fn evaluate_all(&self, variables: &[&[f32]], y: &mut [f32]) {
+        SCRATCH.with_borrow_mut(|results| {
+            results.resize(results.len().max(self.nodes.len()), [0.0; BLOCK]);
+            for (block, y) in y.chunks_mut(BLOCK).enumerate() {
+                let places = block * BLOCK..block * BLOCK + y.len();
+                for (i, node) in self.nodes.iter().enumerate() {
+                    let (before, own) = results.split_at_mut(i);
+                    let own = &mut own[0][..y.len()];
+                    match *node {
+                        Node::Number(bits) => own.fill(f32::of(f64::from_bits(bits))),
+                        Node::Variable(position) => own.copy_from_slice(&variables[position][places.clone()]),
+                        Node::Call(function, a) => {
+                            own.iter_mut().zip(&before[a]).for_each(|(own, a)| *own = a.call(function));
+                        }
+                        Node::Pair(operation, a, b) => {
+                            let operands = before[a].iter().zip(&before[b]);
+                            own.iter_mut().zip(operands).for_each(|(own, (a, b))| *own = a.pair(operation, *b));
+                        }
+                        Node::Where(comparison, operands) => {
+                            for (place, own) in own.iter_mut().enumerate() {
+                                *own = choose(comparison, operands.map(|id| before[id][place]));
+                            }
+                        }
+                    }
+                }
+                y.copy_from_slice(&results[self.nodes.len() - 1][..y.len()]);
+            }
+        });
+    }
+}
+
+/// How many places [`Steps::evaluate_all`] takes at once.
+const BLOCK: usize = 64;
+
+thread_local! {
+    /// The results of its operations, kept since a step of training allocates nothing.
+    static SCRATCH: RefCell<Vec<[f32; BLOCK]>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The third if the first two compare so, else the fourth; NaN goes through.
+#[inline]
+fn choose<T: Real>(comparison: Comparison, [l, r, a, b]: [T; 4]) -> T {
+    if l.is_nan() {
+        l
+    } else if r.is_nan() {
+        r
+    } else if l.compare(comparison, r) {
+        a
+    } else {
+        b
     }
 }
 

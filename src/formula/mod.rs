@@ -129,6 +129,16 @@ impl Formula {
         self.0.slope.evaluate(variables)
     }
 
+    /// Its values at many places: each variable's numbers and the results are of one length.
+    pub(crate) fn values(self, variables: &[&[f32]], y: &mut [f32]) {
+        self.0.value.evaluate_all(variables, y);
+    }
+
+    /// Its slopes along the first variable at many places.
+    pub(crate) fn slopes(self, variables: &[&[f32]], y: &mut [f32]) {
+        self.0.slope.evaluate_all(variables, y);
+    }
+
     /// Its value in f64.
     pub fn value_f64(self, variables: &[f64]) -> f64 {
         self.0.value.evaluate(variables)

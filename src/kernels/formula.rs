@@ -17,6 +17,8 @@ pub(super) struct Family {
     pub(super) kernel: &'static Kernel,
     /// The twin, which finds the formula by the number in the parameter block.
     pub(super) twin: fn(&mut Args),
+    /// The same result, fast, on the CPU.
+    pub(super) fast: Option<fn(&mut Args)>,
     /// The text that holds the functions.
     pub(super) replaced: &'static str,
     /// The functions of a formula, by the same names and of the same operands.
@@ -43,7 +45,7 @@ pub(super) fn kernel_of(family: &Family, formula: Formula) -> &'static Kernel {
         params: family.kernel.params,
         bindings: family.kernel.bindings,
         twin: family.twin,
-        fast: None,
+        fast: family.fast,
         forms: forms.leak(),
     }));
     made.push((own, formula, kernel));

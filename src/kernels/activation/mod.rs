@@ -1,5 +1,6 @@
 //! The activations, and the kernels that apply them and their slopes.
 
+mod fast;
 mod text;
 mod value;
 
@@ -298,7 +299,7 @@ pub static ACTIVATE: Kernel = Kernel {
     params: Activate::FIELDS,
     bindings: &[Binding::read("z"), Binding::write("y")],
     twin: activate,
-    fast: None,
+    fast: Some(fast::activate_fast),
     forms: &[Form::plain::<Activate>(&[
         include_str!("../../../shaders/activate.wgsl"),
         VIEW,
@@ -354,6 +355,7 @@ fn apply(args: &mut Args, activation: Activation) {
 pub(super) static FAMILY: Family = Family {
     kernel: &ACTIVATE,
     twin: activate_formula,
+    fast: Some(fast::activate_formula_fast),
     replaced: TEXT,
     functions: |formula| {
         let function = "
@@ -378,7 +380,7 @@ pub static ACTIVATE_BACKWARD: Kernel = Kernel {
     params: ActivateBackward::FIELDS,
     bindings: &[Binding::read("dy"), Binding::read("source"), Binding::write("dz")],
     twin: activate_backward,
-    fast: None,
+    fast: Some(fast::activate_backward_fast),
     forms: &[Form::plain::<ActivateBackward>(&[
         include_str!("../../../shaders/activate_backward.wgsl"),
         VIEW,
@@ -434,6 +436,7 @@ fn activate_backward_formula(args: &mut Args) {
 pub(super) static BACKWARD_FAMILY: Family = Family {
     kernel: &ACTIVATE_BACKWARD,
     twin: activate_backward_formula,
+    fast: Some(fast::activate_backward_formula_fast),
     replaced: TEXT,
     functions: |formula| {
         let function = "

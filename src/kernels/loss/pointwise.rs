@@ -256,6 +256,7 @@ fn pointwise_loss_formula(args: &mut Args) {
 pub(in super::super) static FAMILY: Family = Family {
     kernel: &POINTWISE_LOSS,
     twin: pointwise_loss_formula,
+    fast: None,
     replaced: TEXT,
     functions: |formula| {
         let functions = "
