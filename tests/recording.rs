@@ -452,13 +452,15 @@ fn layers_of_other_shapes_are_refused() {
 #[test]
 fn columns_beyond_the_last_are_refused() {
     let mut plan = Plan::new();
-    let (x, codes, table) = (plan.tensor("x", 1, 4, 6), plan.tensor("codes", 1, 4, 1), plan.tensor("table", 1, 2, 3));
+    // A buffer that goes on after the four rows.
+    let x = plan.tensor("x", 1, 1, 36).part(0, 4, 6);
+    let (codes, table) = (plan.tensor("codes", 1, 4, 1), plan.tensor("table", 1, 2, 3));
     record_embed(&mut plan, codes, table, x.columns(3, 3)).expect("the last three");
     // They would be the first ones of the next row.
     for from in [4, 6, 7, u32::MAX] {
         assert_eq!(
             message(record_embed(&mut plan, codes, table, x.columns(from, 3))),
-            "embed, operand `y`: found [4, 3] in `x` of 24 elements, expected a view that ends within its buffer of at \
+            "embed, operand `y`: found [4, 3] in `x` of 36 elements, expected a view that ends within its buffer of at \
              most 2^32 - 1 elements"
         );
     }
