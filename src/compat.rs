@@ -18,6 +18,7 @@ use crate::{Error, Result};
 /// | biases | uniform ±1/√inputs | the same, bit for bit | the same distribution | 0 |
 /// | tables of embeddings | normal, variance 1/size | the same, bit for bit | normal, variance 1 | uniform ±0.05 |
 /// | Adam, AdamW | corrected bias | not corrected | corrected | corrected; epsilon 1e-7, added before the correction |
+/// | learning rates, where none is given | those of [`Optimizer::named`] | the same | SGD 0.001, RMSprop 0.01 | SGD 0.01; Adagrad, AdaDelta, Adamax, Lion 0.001 |
 /// | AdamW's decay | 0.01 | 0.01 | 0.01 | 0.004 |
 /// | momentum's first step | dampened | dampened | not dampened | dampened |
 /// | RMSprop | alpha 0.99, epsilon 1e-8 outside the root | the same | the same | alpha 0.9, epsilon 1e-7 within |

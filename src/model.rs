@@ -226,6 +226,9 @@ impl Model {
             Output::Class { classes, .. } if classes.len() != outputs => {
                 Err(format!("found {} classes for {outputs} outputs", classes.len()))
             }
+            Output::Class { .. } if !self.loss.takes_classes() => {
+                Err(format!("found classes learned by {}, which takes none", self.loss))
+            }
             Output::Number { standardiser, .. }
                 if outputs != self.loss.n_outputs(1) as usize || standardiser.mean().len() != 1 =>
             {

@@ -248,6 +248,35 @@ fn options_that_cannot_be_used_are_refused() {
     folder.refuses("train table.csv", 2, "--target <COLUMN>");
     folder.refuses("train table.csv -t y --labels l", 2, "cannot be used with");
     folder.refuses("train table.csv -t y --activation swish", 2, "found `swish`, expected one of identity, relu");
+    folder.refuses("train table.csv -t y --activation x*y", 2, "as a formula: found `y` at column 3");
+    folder.refuses(
+        "train table.csv -t y --ignore kind,text --layers gleu",
+        1,
+        "layers: found `gleu`, expected a number of outputs, a layer",
+    );
+    folder.refuses(
+        "train table.csv -t y --ignore kind,text --layers embedding(0,2,2)",
+        1,
+        "the library has embeddings",
+    );
+    folder.refuses(
+        "train table.csv -t y --ignore kind,text --loss cross_entropy",
+        1,
+        "found `cross_entropy`, expected one for numbers",
+    );
+    folder.refuses("train table.csv -t y --loss gaussian_nll", 2, "one for a column of numbers or classes");
+    folder.refuses("train table.csv -t y --ignore kind,text --schedule cosin", 1, "schedule: found `cosin`");
+    folder.refuses(
+        "train table.csv -t y --ignore kind,text -l 1 --schedule step(1,0.5,9)",
+        1,
+        "found one beside the schedule",
+    );
+    folder.refuses(
+        "train table.csv -t y --ignore kind,text --clip-norm 0",
+        1,
+        "largest norm of the gradients: found 0",
+    );
+    folder.refuses("train table.csv -t y --ignore kind,text --ema 1", 1, "expected a number from 0 to below 1");
     folder.refuses("train table.csv -t y --optimizer bfgs", 2, "possible values: sgd, momentum, rmsprop");
     folder.refuses("train table.csv -t y --learning-rate 0", 2, "expected a number above 0");
     folder.refuses("train table.csv -t y --learning-rate nan", 2, "expected a number above 0");

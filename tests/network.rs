@@ -1,8 +1,8 @@
 //! Networks as text and as tables, what they refuse, and what freezing, dropout and running statistics do.
 
 use nngpu::kernels::softmax::SoftmaxKind;
-use nngpu::nn::{FanMode, Init, Initial, Layer, Role, layers_of, layers_text};
-use nngpu::{Activation, Array, Device, Loss, Mlp, Network, Sgd};
+use nngpu::nn::{Descent, FanMode, Init, Initial, Layer, Role, layers_of, layers_text};
+use nngpu::{Activation, Array, Device, Loss, Mlp, Network, Optimizer, Sgd};
 
 #[track_caller]
 fn message(text: &str) -> String {
@@ -71,6 +71,8 @@ fn texts_that_are_no_layers_are_refused() {
         ("batch_norm(momentum=2)", "expected a number from 0 to 1"),
         ("prelu(initial=inf)", "expected a finite number"),
         ("4294967295 4294967295", "expected fewer than 2^31 parameters in all"),
+        ("", "layers: found ``, expected at least one layer with parameters"),
+        ("relu dropout", "expected at least one layer with parameters, such as a number of outputs"),
         ("nonsense", "layers: found `nonsense`, expected a number of outputs, a layer (linear, dropout, batch_norm,"),
         ("x*nonsense", "as a formula: found `nonsense` at column 3"),
         ("leaky_relu(1,2)", "activation: found `leaky_relu(1,2)`, expected one parameter, as in `leaky_relu(0.01)`"),
@@ -191,6 +193,44 @@ fn what_is_frozen_stays() {
         assert_eq!(is_moved, spec.is_trained(), "{}", spec.name);
         assert_eq!(spec.is_frozen, !["layers.1.weight", "layers.2.weight", "layers.2.bias"].contains(&&spec.name[..]));
     }
+}
+
+#[test]
+fn frozen_statistics_stay_and_other_parameters_need_another_descent() {
+    let (mut mlp, x, y) = learner("3 -> batch_norm 5 relu 2");
+    mlp.freeze("*.running_var").expect("one");
+    let [before, after] = [false, true].map(|is_after| {
+        if is_after {
+            mlp.value_and_grad(&x, &y, Loss::Mse).expect("a step");
+        }
+        mlp.values().expect("values")
+    });
+    for spec in mlp.network().parameters() {
+        let is_moved = before[spec.range()] != after[spec.range()];
+        assert_eq!(is_moved, spec.role == Role::RunningMean, "{}", spec.name);
+    }
+    let mut adam = Descent::new(Optimizer::adam(0.1)).expect("an optimizer");
+    let (_, gradients) = mlp.value_and_grad(&x, &y, Loss::Mse).expect("gradients");
+    adam.update(&mut mlp, &gradients).expect("moves");
+    mlp.freeze("layers.1.*").expect("two");
+    let error = adam.update(&mut mlp, &gradients).expect_err("other parameters").to_string();
+    assert!(error.contains("freeze before the first one"), "{error}");
+}
+
+#[test]
+fn a_shared_slope_sums_over_a_view_as_over_its_copy() {
+    let device = Device::cpu();
+    let numbers: Vec<f32> = (0..12).map(|i| (i * 5 % 7) as f32 - 3.0).collect();
+    let x = Array::new(&device, [3, 4], &numbers).expect("an array").transpose();
+    let y = Array::new(&device, [4, 1], &[1.0, -1.0, 0.5, 2.0]).expect("an array");
+    let mlp = Mlp::of(&device, "3 -> prelu 1".parse().expect("a network"), 5).expect("a network");
+    let slope = |x: &Array| {
+        let (_, gradients) = mlp.value_and_grad(x, &y, Loss::Mse).expect("gradients");
+        gradients.get("layers.0.weight").and_then(|slope| slope.item()).expect("one slope")
+    };
+    let (found, expected) = (slope(&x), slope(&x.copy().expect("a copy")));
+    // Twelve products in one order, but a product of the layer above in another.
+    assert!((found - expected).abs() <= 24.0 * f32::EPSILON * expected.abs(), "{found}, {expected}");
 }
 
 #[test]

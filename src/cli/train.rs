@@ -165,6 +165,14 @@ fn parse_loss(text: &str) -> Result<Loss, Error> {
     })
 }
 
+/// Whether any of some layers, or of those within them, takes categories.
+fn has_embedding(layers: &[Layer]) -> bool {
+    layers.iter().any(|layer| match layer {
+        Layer::Residual(inner) => has_embedding(inner),
+        layer => matches!(layer, Layer::Embedding { .. }),
+    })
+}
+
 fn parse_learning_rate(text: &str) -> Result<f32, String> {
     let rate: f32 = text.parse().map_err(|_| "expected a number above 0".to_string())?;
     if rate > 0.0 && rate.is_finite() { Ok(rate) } else { Err("expected a number above 0".into()) }
@@ -200,6 +208,10 @@ impl Train {
         let (train, validation) = self.split(data)?;
         let mut parts = Parts { train, validation, test };
         let loss = self.loss.unwrap_or(parts.train.loss());
+        if matches!(parts.train.targets(), Targets::Values(_)) && loss.link() == Link::Softmax {
+            let (found, expected) = (format!("`{loss}`"), "one for numbers, as the target is".into());
+            return Err(Error::Setting { name: "loss".into(), found, expected }.into());
+        }
         let (input, output) = parts.standardise(columns, target, loss);
         let train = &parts.train;
 
@@ -207,6 +219,8 @@ impl Train {
         tell!("data: {}, {rows} rows, {}", self.data.display(), describe(&input, &output));
         tell!("network: {network}, {} parameters", network.n_parameters());
         let batch_size = self.batch_size.min(train.rows());
+        let settings = self.settings(batch_size, train.rows())?;
+        settings.check()?;
         let device = self.device.open(Some(network.flops_per_step(batch_size)))?;
         if !self.skip_check {
             first_use::check(&device)?;
@@ -215,7 +229,6 @@ impl Train {
         initial.weight = self.init.unwrap_or(initial.weight);
         let mut mlp = Mlp::drawn(&device, network.clone(), &initial, self.seed)?;
 
-        let settings = self.settings(batch_size, train.rows())?;
         let mut progress = Progress::new(self.epochs, train.rows().div_ceil(batch_size), Interrupt::listen());
         let start = Instant::now();
         let validation = parts.validation.as_ref();
@@ -309,6 +322,15 @@ impl Train {
             return Network::new(&[&[inputs], hidden, &[outputs]].concat(), self.activation);
         };
         let mut layers = self.compat.layers(layers_of(layers)?);
+        if has_embedding(&layers) {
+            return Err(Error::Setting {
+                name: "layers".into(),
+                found: "`embedding`".into(),
+                expected: "layers for numbers: the columns of a table are brought to one scale, which categories do \
+                           not bear; the library has embeddings"
+                    .into(),
+            });
+        }
         layers.push(Layer::linear(outputs as u32));
         Network::of(inputs as u32, layers)
     }
@@ -321,7 +343,14 @@ impl Train {
             "constant" => None,
             "cosine" => Some(Schedule::cosine(rate, n_steps)),
             "one_cycle" | "one-cycle" => Some(Schedule::one_cycle(rate, n_steps.max(2))),
-            text => Some(text.parse()?),
+            text if self.learning_rate.is_none() => Some(text.parse()?),
+            text => {
+                return Err(Error::Setting {
+                    name: "learning rate".into(),
+                    found: format!("one beside the schedule `{text}`, which has its own"),
+                    expected: "one of the two, or a schedule of `constant`, `cosine` and `one_cycle`".into(),
+                });
+            }
         };
         Ok(Settings {
             optimizer,

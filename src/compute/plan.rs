@@ -66,6 +66,11 @@ impl Tensor {
         Tensor { buffer, models, rows, columns, view }
     }
 
+    /// Whether each model's elements lie one after the other, row by row.
+    pub(crate) fn is_contiguous(&self) -> bool {
+        self.view.column == 1 && self.view.row == self.columns
+    }
+
     /// Rows and columns exchanged; nothing moves.
     pub fn transposed(self) -> Tensor {
         let view = View { row: self.view.column, column: self.view.row, ..self.view };

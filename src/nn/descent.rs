@@ -30,8 +30,9 @@ use crate::{Error, Result};
 #[derive(Debug)]
 pub struct Descent {
     optimizer: Optimizer,
-    /// The tensors of an [`OptimizerState`], from the first update on.
+    /// The tensors of an [`OptimizerState`] and what they belong to, from the first update on.
     state: Vec<Buffer>,
+    parts: Vec<Part>,
 }
 
 impl Descent {
@@ -42,7 +43,7 @@ impl Descent {
     /// A setting outside its range, by name.
     pub fn new(optimizer: Optimizer) -> Result<Descent> {
         optimizer.check()?;
-        Ok(Descent { optimizer, state: Vec::new() })
+        Ok(Descent { optimizer, state: Vec::new(), parts: Vec::new() })
     }
 
     /// The rule, with the step length of the next update.
@@ -66,7 +67,7 @@ impl Descent {
     ///
     /// # Errors
     ///
-    /// Gradients of another network or device, another network than in earlier updates.
+    /// Gradients of another network or device; other parameters to move than in earlier updates.
     pub fn update(&mut self, mlp: &mut Mlp, gradients: &Parameters) -> Result<()> {
         let (network, device) = (mlp.network(), mlp.device());
         if gradients.network().layers() != network.layers() || gradients.network().inputs() != network.inputs() {
@@ -79,6 +80,13 @@ impl Descent {
         let mut plan = Plan::new();
         let (w, dw) = (network.declare(&mut plan, "parameters", 1), network.declare(&mut plan, "gradients", 1));
         let parts: Vec<Part> = network.parameters().iter().filter(|spec| spec.is_trained()).map(Part::from).collect();
+        if !self.state.is_empty() && self.parts != parts {
+            return Err(Error::Shape {
+                operation: self.optimizer.name().into(),
+                found: format!("{} parameters to move", parts.len()),
+                expected: format!("the {} of the updates before; freeze before the first one", self.parts.len()),
+            });
+        }
         let state = OptimizerState::declare(&mut plan, &self.optimizer, 1, Part::packed_len(&parts));
         record_update_in_parts(&mut plan, &self.optimizer, &state, &parts, dw, w)?;
         let mut given = vec![(w.buffer, mlp.buffer()), (dw.buffer, gradients.buffer())];
@@ -88,6 +96,7 @@ impl Descent {
             for (tensor, values) in state.first_values(&self.optimizer) {
                 device.write(&program.buffer(tensor.buffer), 0, &values)?;
             }
+            self.parts = parts;
             self.state = state.tensors().map(|tensor| program.buffer(tensor.buffer)).collect();
         }
         device.write(&program.buffer(state.settings.buffer), 0, &self.optimizer.settings())?;

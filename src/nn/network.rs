@@ -95,8 +95,8 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// No inputs, a setting outside its range, columns that do not go together, or more than 2^31
-    /// parameters.
+    /// No inputs, a setting outside its range, columns that do not go together, no parameters, or more than
+    /// 2^31.
     pub fn of(inputs: u32, layers: Vec<Layer>) -> Result<Network> {
         if inputs == 0 {
             return Err(setting("0 inputs".into(), "at least 1"));
@@ -107,6 +107,10 @@ impl Network {
         // What is learned comes first, so that it is one run of elements.
         let learned_length = place(&mut parameters, 0, true)?;
         let length = place(&mut parameters, learned_length, false)?;
+        if length == 0 {
+            let expected = "at least one layer with parameters, such as a number of outputs";
+            return Err(setting(format!("`{}`", layers_text(&layers)), expected));
+        }
         Ok(Network { inputs, layers, nodes, parameters, learned_length, length, n_dropouts })
     }
 
@@ -123,11 +127,6 @@ impl Network {
     /// The number of columns of the output.
     pub fn outputs(&self) -> u32 {
         self.nodes.last().map_or(self.inputs, |node| node.outputs)
-    }
-
-    /// The number of columns of what goes into the first layer and comes out of each.
-    pub fn widths(&self) -> impl Iterator<Item = u32> {
-        std::iter::once(self.inputs).chain(self.nodes.iter().map(|node| node.outputs))
     }
 
     /// The largest number of columns within it.

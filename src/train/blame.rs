@@ -101,6 +101,8 @@ impl Found {
     pub(super) fn into_error(self, step: u64, epoch: u64, learning_rate: f32) -> Error {
         let advice = if self.tensor == "batch features" || self.tensor == "batch targets" {
             "look for missing or infinite values in the data".to_string()
+        } else if self.tensor == "normalised weights" {
+            "give some row of each batch a weight above 0, or take the mean of all rows".to_string()
         } else {
             let (smaller, found) = (six_digits(learning_rate / 10.0), six_digits(learning_rate));
             format!("try a smaller learning rate, {smaller} instead of {found}")

@@ -117,6 +117,10 @@ impl Settings {
         if !(1..=1 << 31).contains(&self.accumulate) {
             return refuse("batches of an update", self.accumulate.to_string(), "a number from 1 to 2^31");
         }
+        if self.accumulate > 1 && self.reduction != Reduction::Mean {
+            let expected = "the mean, where several batches make one update";
+            return refuse("reduction", format!("{:?}", self.reduction), expected);
+        }
         self.optimizer.check()?;
         self.loss.map_or(Ok(()), Loss::check)?;
         self.groups.iter().try_for_each(|group| group.optimizer.check())?;
@@ -367,7 +371,7 @@ fn record_step(
     };
     let pass = network.record_training(plan, Fusion::Fused, noise, parameters, x)?;
     let output = pass.output();
-    let Criterion { loss, reduction } = objective.criterion;
+    let loss = objective.criterion.loss;
     let [rows, columns] = loss.shape(output.rows, output.columns);
     let values = plan.tensor("loss values", models, rows, columns);
     let output_gradient = plan.tensor("output gradient", models, batch.rows, output.columns);
@@ -378,7 +382,8 @@ fn record_step(
     network.record_backward(plan, parameters, &pass, output_gradient, gradients)?;
     update.record_batch(plan, &state, batch, gradients, parameters)?;
     let slot = Slot { rows: batch.full_rows, advance: batch.rows };
-    record_tally(plan, reduction.scale(rows, columns), values, batch.position, slot, losses)?;
+    // Told as a mean, whatever is made small.
+    record_tally(plan, Reduction::Mean.scale(rows, columns), values, batch.position, slot, losses)?;
     if let Some(noise) = noise {
         record_count(plan, noise.step, 1)?;
     }

@@ -85,7 +85,8 @@ impl<'a> Trainer<'a> {
         Ok(Trainer { device, network, optimizer, seed, sweep, updater, snapshot, pace, n_epochs: 0 })
     }
 
-    /// The rule that moves the weights, with the step length of the next epoch.
+    /// The rule that moves the weights, with the step length of the next epoch, unless a schedule has one for each
+    /// step.
     pub fn optimizer(&self) -> &Optimizer {
         &self.optimizer
     }
@@ -117,8 +118,7 @@ impl<'a> Trainer<'a> {
             return Err(Error::Setting { name: "factor of the learning rate".into(), found, expected });
         }
         self.expect_learning_rate()?;
-        let rate = self.updater.reduce(factor, minimum)?;
-        if rate != self.optimizer.learning_rate() {
+        if let Some(rate) = self.updater.reduce(factor, minimum)? {
             self.optimizer = self.optimizer.with_learning_rate(rate);
         }
         Ok(())
@@ -143,7 +143,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Learns from every row once and tells how it went, without a validation; nothing where `observe`
-    /// broke it off, which leaves the weights of the batches that were done.
+    /// broke it off, which leaves the weights of the updates that were done.
     ///
     /// `observe` is told [`Event::Batches`]. Epochs are counted from the trainer's first one.
     ///

@@ -217,18 +217,18 @@ impl Updater {
     }
 
     /// Multiplies the learning rate from the next epoch on, of a schedule all rates, but not below `minimum`.
-    /// Gives the optimizers' rate.
-    pub(super) fn reduce(&mut self, factor: f64, minimum: f64) -> Result<f32> {
+    /// Gives the optimizers' rate, where no schedule has another for each step.
+    pub(super) fn reduce(&mut self, factor: f64, minimum: f64) -> Result<Option<f32>> {
         if self.rates.is_some() {
             (self.scale, self.minimum) = (self.scale * factor, minimum);
-            return Ok(self.update.base_rate);
+            return Ok(None);
         }
         let rate = f64::from(self.update.base_rate);
         let reduced = (rate * factor).max(minimum.min(rate)) as f32;
         // Not so small that it is 0.
         let reduced = reduced.max(f32::MIN_POSITIVE.min(self.update.base_rate));
         self.set_learning_rate(reduced)?;
-        Ok(reduced)
+        Ok(Some(reduced))
     }
 
     /// Puts the mean of the weights in their place, where there is one.

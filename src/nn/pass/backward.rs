@@ -127,7 +127,13 @@ impl Recorder<'_> {
             Layer::Prelu { per_column, .. } => {
                 if is_trained {
                     let dslope = gradient(node.weight).expect("its slopes");
-                    // A slope that all columns share sums over all of them.
+                    // A slope that all columns share sums over all of them, one after the other.
+                    let mut x = x;
+                    if !per_column && !x.is_contiguous() {
+                        let own = plan.tensor(format!("{}.input", node.path), x.models, x.rows, x.columns);
+                        record_copy(plan, x, own)?;
+                        x = own;
+                    }
                     let lanes = |tensor: Tensor| match per_column {
                         true => tensor,
                         false => tensor.part(0, tensor.rows * tensor.columns, 1),

@@ -125,8 +125,13 @@ impl Recorder<'_> {
                 // The variance of a single row tells nothing.
                 if x.rows > 1 {
                     let correction = if *unbiased { rows / (rows - 1.0) } else { 1.0 };
-                    record_blend(plan, *momentum, 1.0, own_mean, mean)?;
-                    record_blend(plan, *momentum, correction, own_variance, variance)?;
+                    let parts = node.running.expect("running statistics");
+                    let moves = [(1.0, own_mean, mean), (correction, own_variance, variance)];
+                    for (part, (factor, own, running)) in parts.into_iter().zip(moves) {
+                        if !self.network.parameters()[part].is_frozen {
+                            record_blend(plan, *momentum, factor, own, running)?;
+                        }
+                    }
                 }
                 return Ok((y, Kept::Moments(moments)));
             }

@@ -122,7 +122,7 @@ impl Network {
     }
 
     /// Records the backward pass: from the gradient of the output to that of every parameter that is trained.
-    /// What is frozen keeps the gradient that it has, 0 in a new buffer.
+    /// A layer whose parameters are all frozen keeps the gradients that it has, 0 in a new buffer.
     ///
     /// # Errors
     ///
