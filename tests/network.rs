@@ -1,7 +1,10 @@
 //! Networks as text and as tables, what they refuse, and what freezing, dropout and running statistics do.
 
+mod common;
+
+use nngpu::compute::{Plan, Tensor};
 use nngpu::kernels::softmax::SoftmaxKind;
-use nngpu::nn::{Descent, FanMode, Init, Initial, Layer, Role, layers_of, layers_text};
+use nngpu::nn::{Descent, FanMode, Fusion, Init, Initial, Layer, Role, layers_of, layers_text};
 use nngpu::{Activation, Array, Device, Loss, Mlp, Network, Optimizer, Sgd};
 
 #[track_caller]
@@ -264,5 +267,43 @@ fn batch_normalisation_answers_by_its_running_statistics() {
     for (found, expected) in answer.iter().zip(expected) {
         // A subtraction, a root and a division of f32.
         assert!((found - expected).abs() <= 4.0 * f32::EPSILON * expected.abs(), "{answer:?}");
+    }
+}
+
+#[test]
+fn models_side_by_side_learn_as_each_alone() {
+    const TEXT: &str = "3 -> 4 batch_norm prelu dropout(0.5) residual(2 gelu layer_norm 4) glu 2";
+    const ROWS: u32 = 5;
+    let network: Network = TEXT.parse().expect(TEXT);
+    let numbers = |count: u32| (0..count).map(|i| (i * 7 % 11) as f32 / 5.0 - 1.0).collect::<Vec<f32>>();
+    // The gradients, and the parameters with their running statistics, of models with these seeds.
+    let learned = |device: &Device, seeds: &[u64]| -> [Vec<f32>; 2] {
+        let (mut plan, models) = (Plan::new(), seeds.len() as u32);
+        let [parameters, gradients] =
+            ["parameters", "gradients"].map(|label| network.declare(&mut plan, label, models));
+        let (x, dy) = (plan.tensor("x", 1, ROWS, 3), plan.tensor("dy", models, ROWS, 2));
+        let noise = network.declare_noise(&mut plan, models).expect("it drops");
+        let pass = network.record_training(&mut plan, Fusion::Fused, Some(noise), parameters, x).expect("shapes");
+        network.record_backward(&mut plan, parameters, &pass, dy, gradients).expect("shapes");
+        let program = device.compile(&plan, &[]).expect("compiles");
+        let write = |tensor: Tensor, values: &[f32]| device.write(&program.buffer(tensor.buffer), 0, values);
+        write(parameters, &seeds.iter().flat_map(|seed| network.initial(*seed)).collect::<Vec<_>>()).expect("room");
+        write(x, &numbers(3 * ROWS)).expect("room");
+        write(dy, &numbers(2 * ROWS).repeat(seeds.len())).expect("room");
+        let keys: Vec<u32> = seeds.iter().flat_map(|seed| network.noise(*seed)).collect();
+        device.write(&program.buffer(noise.keys.buffer), 0, &keys).expect("room");
+        device.run(&program, 1).expect("runs");
+        [gradients, parameters].map(|tensor| device.read(&program.buffer(tensor.buffer)).expect("readable"))
+    };
+    for (name, device) in common::devices() {
+        let [together, both] = learned(&device, &[1, 2]);
+        let alone = [1, 2].map(|seed| learned(&device, &[seed]));
+        let length = network.length() as usize;
+        for (model, [gradients, parameters]) in alone.iter().enumerate() {
+            let own = model * length..(model + 1) * length;
+            assert_eq!(&together[own.clone()], &gradients[..], "{name}, model {model}");
+            assert_eq!(&both[own], &parameters[..], "{name}, model {model}");
+        }
+        assert_ne!(alone[0][0], alone[1][0], "{name}: two models that are one");
     }
 }

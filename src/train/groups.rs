@@ -5,6 +5,17 @@ use crate::nn::{Network, matches};
 use crate::{Error, Result};
 
 /// Parameters that an optimizer of their own moves.
+///
+/// ```
+/// use nngpu::Optimizer;
+/// use nngpu::train::{Group, Settings};
+///
+/// // Matrices by Muon, biases by Adam.
+/// let groups = vec![Group { pattern: "*.bias".into(), optimizer: Optimizer::adam(0.001) }];
+/// let settings = Settings { optimizer: Optimizer::muon(0.02), groups, ..Settings::default() };
+/// settings.check()?;
+/// # Ok::<(), nngpu::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Group {

@@ -30,6 +30,16 @@ use crate::{Error, Result};
 ///
 /// The formulas are MLX's, `python/mlx/optimizers/optimizers.py`, and so are the customary settings, except that
 /// [`Optimizer::adam`] corrects its bias.
+///
+/// ```
+/// use nngpu::Optimizer;
+///
+/// let lion = Optimizer::lion(0.001);
+/// assert_eq!(lion.to_string(), "lion, learning rate 0.001");
+/// assert_eq!(Optimizer::named("adamw", None)?, Optimizer::adam_w(0.001));
+/// assert!(Optimizer::momentum(0.1, 1.5).check().is_err());
+/// # Ok::<(), nngpu::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Optimizer {
