@@ -153,7 +153,7 @@ async function refusesWrongInput(lab, { check, note, refused }) {
         ['a huge network', 'expected a whole number from 1 to 1000000', { hidden: [60000, 30000] }],
         ['an impossible network', 'fewer than 2^31 parameters', { hidden: [4294967295, 4294967295] }],
         ['an unknown activation', 'activation: found `swish`', { activation: 'swish' }],
-        ['an unknown optimizer', 'optimizer: found `lion`', { optimizer: 'lion' }],
+        ['an unknown optimizer', 'optimizer: found `nadam`', { optimizer: 'nadam' }],
         ['a step length below 0', 'learning rate: found -1', { rate: -1 }],
         ['batches of nothing', 'batch size: found 0', { batch: 0 }],
         ['half a row', 'batch size: found 2.5', { batch: 2.5 }],
