@@ -178,33 +178,6 @@ impl KeySequence {
     pub fn uniform(&mut self, low: f32, high: f32, n: usize) -> Vec<f32> {
         self.next_key().uniform(low, high, n)
     }
-
-    /// The weights and biases that `mlx.nn.Linear(inputs, outputs)` would draw next.
-    ///
-    /// The weights are `[outputs, inputs]`, row-major; the biases are `[outputs]`.
-    /// Both are uniform between `-k` and `k` with `k = sqrt(1 / inputs)`.
-    /// Called for the layers in order, it gives the network that MLX would give, bit for bit.
-    ///
-    /// ```
-    /// use nngpu::random::KeySequence;
-    ///
-    /// let mut sequence = KeySequence::new(0);
-    /// let (weights, biases) = sequence.linear(3, 2);
-    /// assert_eq!(weights.len(), 6);
-    /// assert_eq!(biases, [0.004011035, -0.02251041]);
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If `inputs` is 0.
-    pub fn linear(&mut self, inputs: usize, outputs: usize) -> (Vec<f32>, Vec<f32>) {
-        assert_ne!(inputs, 0, "linear layer: inputs");
-        // In f64 and rounded once at the end, as Python computes it.
-        let k = (1.0 / inputs as f64).sqrt() as f32;
-        let weights = self.uniform(-k, k, outputs * inputs);
-        let biases = self.uniform(-k, k, outputs);
-        (weights, biases)
-    }
 }
 
 /// What random numbers are drawn for. Each purpose has numbers of its own.
@@ -394,12 +367,6 @@ mod tests {
         let fused = (high - low).mul_add(fraction, low);
         assert_ne!(key.uniform(low, high, 1), [fused], "the case tells nothing");
         assert_eq!(key.uniform(low, high, 1), [(high - low) * fraction + low]);
-    }
-
-    #[test]
-    #[should_panic(expected = "linear layer: inputs")]
-    fn linear_layer_without_inputs_is_refused() {
-        KeySequence::new(0).linear(0, 2);
     }
 
     /// The pinned numbers were computed by another implementation of the same description, in Python.

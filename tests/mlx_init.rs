@@ -4,6 +4,7 @@
 
 use nngpu::nn::{FanMode, Init};
 use nngpu::random::{Key, KeySequence};
+use nngpu::{Activation, Network};
 use serde_json::Value;
 
 fn golden() -> Value {
@@ -87,14 +88,14 @@ fn key(case: &Value) -> Key {
 fn networks_equal_those_of_mlx() {
     let golden = golden();
     for case in cases(&golden, "networks") {
-        let mut sequence = KeySequence::new(case["seed"].as_u64().expect("seed"));
         let sizes: Vec<usize> = case["sizes"].as_array().expect("sizes").iter().map(count).collect();
+        let network = Network::new(&sizes, Activation::Relu).expect("sizes of at least 1");
+        let values = network.initial(case["seed"].as_u64().expect("seed"));
         let layers = case["layers"].as_array().expect("layers");
         assert_eq!(layers.len(), sizes.len() - 1);
-        for (size, layer) in sizes.windows(2).zip(layers) {
-            let (weights, biases) = sequence.linear(size[0], size[1]);
-            check("weights", case, &bits(&weights), &layer["weights"]);
-            check("biases", case, &bits(&biases), &layer["biases"]);
+        for (parts, layer) in network.parameters().chunks(2).zip(layers) {
+            check("weights", case, &bits(&values[parts[0].range()]), &layer["weights"]);
+            check("biases", case, &bits(&values[parts[1].range()]), &layer["biases"]);
         }
     }
 }
@@ -231,12 +232,12 @@ fn init_gain(init: &Init) -> f64 {
 
 #[test]
 fn biases_are_drawn_like_mlx_draws_them() {
+    // mx.random.seed(0); mlx.nn.Linear(3, 2).bias
+    let mut sequence = KeySequence::new(0);
+    assert_eq!(Init::Linear.draw(&mut sequence, 2, 3).expect("weights").len(), 6);
+    assert_eq!(Init::Linear.draw_bias(&mut sequence, 3, 2).expect("biases"), [0.004011035, -0.02251041]);
+
     let (inputs, outputs) = (13, 5);
-    let mut sequence = KeySequence::new(42);
-    let weights = Init::Linear.draw(&mut sequence, outputs, inputs).expect("weights");
-    let biases = Init::Linear.draw_bias(&mut sequence, inputs, outputs).expect("biases");
-    // Which equal MLX's: `networks_equal_those_of_mlx`.
-    assert_eq!((weights, biases), KeySequence::new(42).linear(inputs, outputs));
 
     let constant = Init::Constant(0.5).draw_bias(&mut sequence, inputs, outputs).expect("biases");
     assert_eq!(constant, [0.5; 5]);

@@ -1,7 +1,7 @@
 //! Backwards: from the gradient of what a layer gave to those of what it took and of its parameters.
 
 use super::super::network::Node;
-use super::{Fusion, Kept, Purposed, Recorder, Stage, columns, is_centred, kept_columns};
+use super::{Aim, Fusion, Kept, Recorder, Stage, columns, is_centred, kept_columns};
 use crate::Result;
 use crate::compute::{Plan, Tensor};
 use crate::kernels::activation::{Activation, SlopeOf, record_activate_backward};
@@ -147,8 +147,8 @@ impl Recorder<'_> {
                 record_prelu_backward(plan, dy, x, self.part(node.weight).expect("its slopes"), dx)?;
                 Ok(Some(dx))
             }
-            Layer::Dropout { rate } => match self.purpose {
-                Purposed::Learn(noise) if *rate > 0.0 => {
+            Layer::Dropout { rate } => match self.aim {
+                Aim::Learn(noise) if *rate > 0.0 => {
                     let dx = new(plan);
                     self.drop(plan, node, noise, dy, dx)?;
                     Ok(Some(dx))

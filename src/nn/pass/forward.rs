@@ -1,7 +1,7 @@
 //! Forwards: what each layer gives.
 
 use super::super::network::Node;
-use super::{Fusion, Kept, Purposed, Recorder, Stage, columns, is_centred, kept_columns};
+use super::{Aim, Fusion, Kept, Recorder, Stage, columns, is_centred, kept_columns};
 use crate::Result;
 use crate::compute::{Plan, Tensor};
 use crate::kernels::activation::{Activation, SlopeOf, record_activate};
@@ -99,8 +99,8 @@ impl Recorder<'_> {
                 record_prelu(plan, x, self.part(node.weight).expect("its slopes"), y)?;
                 y
             }
-            Layer::Dropout { rate } => match self.purpose {
-                Purposed::Learn(noise) if *rate > 0.0 => {
+            Layer::Dropout { rate } => match self.aim {
+                Aim::Learn(noise) if *rate > 0.0 => {
                     let y = new(plan, "output");
                     self.drop(plan, node, noise, x, y)?;
                     y

@@ -92,7 +92,7 @@ impl Network {
     ///
     /// Shapes that do not go together.
     pub fn record_forward(&self, plan: &mut Plan, fusion: Fusion, parameters: Tensor, x: Tensor) -> Result<Tensor> {
-        let recorder = Recorder { network: self, fusion, parameters, purpose: Purposed::Answer };
+        let recorder = Recorder { network: self, fusion, parameters, aim: Aim::Answer };
         self.expect_input(x)?;
         Ok(recorder.forward(plan, &self.nodes, x)?.1)
     }
@@ -111,7 +111,7 @@ impl Network {
         parameters: Tensor,
         x: Tensor,
     ) -> Result<Pass> {
-        let recorder = Recorder { network: self, fusion, parameters, purpose: Purposed::Learn(noise) };
+        let recorder = Recorder { network: self, fusion, parameters, aim: Aim::Learn(noise) };
         self.expect_input(x)?;
         let (stages, output) = recorder.forward(plan, &self.nodes, x)?;
         Ok(Pass { fusion, noise, stages, output })
@@ -135,8 +135,8 @@ impl Network {
         output_gradient: Tensor,
         gradients: Tensor,
     ) -> Result<()> {
-        let (fusion, purpose) = (pass.fusion, Purposed::Learn(pass.noise));
-        let recorder = Recorder { network: self, fusion, parameters, purpose };
+        let (fusion, aim) = (pass.fusion, Aim::Learn(pass.noise));
+        let recorder = Recorder { network: self, fusion, parameters, aim };
         recorder.backward(plan, gradients, &self.nodes, &pass.stages, output_gradient, false)?;
         Ok(())
     }
@@ -144,7 +144,7 @@ impl Network {
 
 /// What a pass is recorded for.
 #[derive(Clone, Copy, Debug)]
-enum Purposed {
+enum Aim {
     Answer,
     Learn(Option<Noise>),
 }
@@ -154,12 +154,12 @@ struct Recorder<'a> {
     network: &'a Network,
     fusion: Fusion,
     parameters: Tensor,
-    purpose: Purposed,
+    aim: Aim,
 }
 
 impl Recorder<'_> {
     fn is_learning(&self) -> bool {
-        matches!(self.purpose, Purposed::Learn(_))
+        matches!(self.aim, Aim::Learn(_))
     }
 
     /// Declares a layer's tensor of its inputs' rows.
