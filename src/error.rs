@@ -1,5 +1,6 @@
 //! What can go wrong, said so that the reader knows what to do next.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -324,15 +325,15 @@ pub enum Error {
     },
     /// A feature column holds a field that is no number.
     #[error(
-        "{}, line {line}, column {}: found {}, expected a number; {}leave the column out with `--ignore {}`{}",
+        "{}, {place}, column {}: found {}, expected a number; {}leave the column out with `--ignore {}`{}",
         path.display(), quoted(column), found_field(found),
         if found.is_empty() { "fill it in, or " } else { "" }, shell_word(column), others_hint(others)
     )]
     TextInFeature {
         /// The file.
         path: PathBuf,
-        /// The line of the row.
-        line: usize,
+        /// Where the row stands.
+        place: Place,
         /// The name of the column.
         column: String,
         /// The field.
@@ -342,14 +343,14 @@ pub enum Error {
     },
     /// The target column of a regression holds a field that is no number.
     #[error(
-        "{}, line {line}, column {}: found {}, expected a number; {}",
+        "{}, {place}, column {}: found {}, expected a number; {}",
         path.display(), quoted(column), found_field(found), target_hint(found)
     )]
     TextInTarget {
         /// The file.
         path: PathBuf,
-        /// The line of the row.
-        line: usize,
+        /// Where the row stands.
+        place: Place,
         /// The name of the column.
         column: String,
         /// The field.
@@ -357,14 +358,14 @@ pub enum Error {
     },
     /// A column that is asked for as numbers holds a field that is none.
     #[error(
-        "{}, line {line}, column {}: found {}, expected a number; correct the field or delete the row",
+        "{}, {place}, column {}: found {}, expected a number; correct the field or delete the row",
         path.display(), quoted(column), found_field(found)
     )]
     TextInColumn {
         /// The file.
         path: PathBuf,
-        /// The line of the row.
-        line: usize,
+        /// Where the row stands.
+        place: Place,
         /// The name of the column.
         column: String,
         /// The field.
@@ -374,14 +375,14 @@ pub enum Error {
     // Targets.
     /// A field of a class column is empty or, among numbers, not finite.
     #[error(
-        "{}, line {line}, column {}: found {}, expected the name of a class; fill it in or delete the row",
+        "{}, {place}, column {}: found {}, expected the name of a class; fill it in or delete the row",
         path.display(), quoted(column), found_field(found)
     )]
     MissingClass {
         /// The file.
         path: PathBuf,
-        /// The line of the row.
-        line: usize,
+        /// Where the row stands.
+        place: Place,
         /// The name of the column.
         column: String,
         /// The field.
@@ -635,6 +636,24 @@ pub enum Error {
     },
 }
 
+/// Where a row stands in its file; both are counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The line on which it begins.
+    Line(usize),
+    /// Its number, in a file without lines.
+    Row(usize),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Line(line) => write!(f, "line {line}"),
+            Place::Row(row) => write!(f, "row {row}"),
+        }
+    }
+}
+
 impl Error {
     /// Why a file could not be opened or read.
     pub(crate) fn unreadable(path: &Path, source: io::Error) -> Error {
@@ -689,7 +708,7 @@ fn list(names: &[String]) -> String {
 /// What a field that was refused as a number is.
 fn found_field(field: &str) -> String {
     match field.parse::<f64>() {
-        _ if field.is_empty() => "an empty field".to_owned(),
+        _ if field.is_empty() => "a missing value".to_owned(),
         Ok(number) if number.is_finite() => {
             format!("{}, which is beyond the range of 32-bit numbers (3.4e38)", quoted(field))
         }

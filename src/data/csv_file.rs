@@ -4,7 +4,8 @@ use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord};
 
-use super::{Table, source::Source};
+use super::source::Source;
+use super::table::{ColumnBuilder, Table};
 use crate::{Error, Result};
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -15,16 +16,16 @@ impl Table {
     /// Reads the CSV file at `path`, plain or gzipped, of which the first line names the columns.
     ///
     /// Fields are separated by commas and may be quoted; spaces around a field do not belong to
-    /// it. Blank lines are skipped. The kind of each column is found by looking at every field.
+    /// it. Blank lines are skipped. A column of which every field is a number or missing is one of numbers.
     ///
     /// ```
-    /// use nngpu::data::{ColumnKind, Table};
+    /// use nngpu::data::{Table, Values};
     ///
     /// let table = Table::read_csv("examples/data/iris.csv")?;
     /// assert_eq!(table.n_rows(), 150);
     /// assert_eq!(table.names()[4], "species");
-    /// assert_eq!(table.kinds()[4], ColumnKind::Text);
-    /// assert_eq!(table.field(149, 4), "virginica");
+    /// assert!(matches!(table.columns()[4].values(), Values::Text(_)));
+    /// assert_eq!(table.field(149, 4).as_deref(), Some("virginica"));
     /// # Ok::<(), nngpu::Error>(())
     /// ```
     ///
@@ -56,7 +57,8 @@ pub(super) fn read(mut source: Source) -> Result<Table> {
     check_names(&names, &rows, &source)?;
 
     let columns = names.len();
-    let mut table = Table::new(path, names);
+    let mut builders: Vec<ColumnBuilder> = names.into_iter().map(ColumnBuilder::new).collect();
+    let mut lines = Vec::new();
     while rows.advance() {
         if rows.record.len() != columns {
             return Err(Error::RaggedRow {
@@ -67,12 +69,15 @@ pub(super) fn read(mut source: Source) -> Result<Table> {
                 expected: columns,
             });
         }
-        table.push_row(rows.line, rows.fields());
+        builders.iter_mut().zip(rows.fields()).for_each(|(builder, field)| builder.push(field));
+        lines.push(u32::try_from(rows.line).unwrap_or(u32::MAX));
     }
-    if table.n_rows() == 0 {
+    if lines.is_empty() {
         return Err(Error::NoRows { path: path.to_owned(), columns });
     }
-    Ok(table)
+    // Each column's text is dropped as soon as its values are found.
+    let columns = builders.into_iter().map(ColumnBuilder::finish).collect();
+    Ok(Table::new(path, columns, Some(lines)))
 }
 
 /// `bytes` as text, or where they first are none.
@@ -173,6 +178,7 @@ mod tests {
 
     use super::super::source::tests::gzip;
     use super::*;
+    use crate::error::Place;
 
     fn read_bytes(bytes: &[u8]) -> Result<Table> {
         read(Source::new(Path::new("t.csv"), Cursor::new(bytes.to_vec()))?)
@@ -183,8 +189,10 @@ mod tests {
         assert_eq!(table.names(), names, "{text:?}");
         assert_eq!(table.n_rows(), rows.len(), "{text:?}");
         for (row_index, &(line, fields)) in rows.iter().enumerate() {
-            let found: Vec<_> = (0..names.len()).map(|column| table.field(row_index, column)).collect();
-            assert_eq!((table.line(row_index), &found[..]), (line, fields), "{text:?}");
+            let found: Vec<_> =
+                (0..names.len()).map(|column| table.field(row_index, column).unwrap_or_default()).collect();
+            assert_eq!(table.place(row_index), Place::Line(line), "{text:?}");
+            assert_eq!(found, fields, "{text:?}");
         }
     }
 
@@ -252,7 +260,7 @@ mod tests {
     #[test]
     fn gzip_is_read_like_plain_text() {
         let table = read_bytes(&gzip("\u{feff}a,b\r\n1,ü\r\n".as_bytes())).unwrap();
-        assert_eq!((table.names()[0].as_str(), table.field(0, 1)), ("a", "ü"));
+        assert_eq!((table.names()[0].as_str(), table.field(0, 1).as_deref()), ("a", Some("ü")));
     }
 
     #[test]

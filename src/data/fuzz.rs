@@ -6,6 +6,7 @@ use std::path::Path;
 use super::source::tests::gzip;
 use super::{Targets, Task, csv_file, idx, source::Source};
 use crate::Error;
+use crate::error::Place;
 
 const ROUNDS: u64 = 20_000;
 
@@ -47,10 +48,9 @@ fn read(bytes: &[u8]) -> bool {
     let source = || Source::new(Path::new("random"), Cursor::new(bytes.to_vec()));
     let table = source().and_then(csv_file::read);
     if let Ok(table) = &table {
-        for name in table.names() {
-            assert!((0..table.n_rows()).all(|row| table.line(row) > 1));
+        for name in &table.names() {
+            assert!((0..table.n_rows()).all(|row| matches!(table.place(row), Place::Line(line) if line > 1)));
             let _ = table.features(Some(name), &[]).map_err(|error| error.to_string());
-            let _ = table.number_column(name);
             for task in [None, Some(Task::Regression), Some(Task::Classification)] {
                 let _ = Targets::from_table(table, name, task).map_err(|error| error.to_string());
             }

@@ -49,5 +49,5 @@ pub use matrix::Matrix;
 pub use split::Split;
 pub use standardise::Standardiser;
 #[cfg(feature = "data")]
-pub use table::{ColumnKind, Features, Table};
+pub use table::{Column, ColumnBuilder, Features, Levels, MISSING, Table, Values};
 pub use target::{Classes, Targets, Task};

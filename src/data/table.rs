@@ -1,49 +1,27 @@
 //! A table in memory, and how columns are taken out of it.
 
+mod column;
+
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+pub use column::{Column, ColumnBuilder, Levels, MISSING, Values, number, number_text};
+
 use super::Matrix;
+use crate::error::Place;
 use crate::{Error, Result};
 
-/// A table of text with named columns, as it stands in a CSV file.
+/// A table with named columns, each of numbers or of text.
 ///
-/// Takes the memory of its text and 8 bytes for each field.
+/// Takes 8 bytes for each number, 4 for each text and each different text of a column once, and 4 bytes for each row
+/// of a text file.
 #[derive(Clone, Debug)]
 pub struct Table {
     path: PathBuf,
-    names: Vec<String>,
-    kinds: Vec<ColumnKind>,
-    /// The fields, row after row, without anything between them.
-    text: String,
-    /// Where each field ends in `text`, row-major.
-    ends: Vec<usize>,
-    /// The line of the file on which each row begins.
-    lines: Vec<usize>,
-}
-
-/// What the fields of a column are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ColumnKind {
-    /// Every field is a finite number.
-    Numbers,
-    /// Numbers, of which some are missing: a field is empty, `NA` or the like, NaN or an infinity.
-    Incomplete,
-    /// Some field is text.
-    Text,
-}
-
-/// How other programs write a missing number.
-const MISSING: [&str; 7] = ["NA", "N/A", "n/a", "na", "null", "NULL", "None"];
-
-impl ColumnKind {
-    /// The kind of a column of which `field` is the only field.
-    fn of(field: &str) -> Self {
-        match field.parse::<f64>() {
-            Ok(number) if number.is_finite() => ColumnKind::Numbers,
-            Err(_) if !field.is_empty() && !MISSING.contains(&field) => ColumnKind::Text,
-            _ => ColumnKind::Incomplete,
-        }
-    }
+    columns: Vec<Column>,
+    n_rows: usize,
+    /// The line of the file on which each row begins, where the file has lines.
+    lines: Option<Vec<u32>>,
 }
 
 /// The columns to learn from.
@@ -56,23 +34,18 @@ pub struct Features {
 }
 
 impl Table {
-    /// A table without rows.
-    pub(super) fn new(path: &Path, names: Vec<String>) -> Self {
-        let kinds = vec![ColumnKind::Numbers; names.len()];
-        Self { path: path.to_owned(), names, kinds, text: String::new(), ends: vec![], lines: vec![] }
-    }
-
-    /// Adds a row, which begins on `line` and has a field for each name.
-    pub(super) fn push_row<'a>(&mut self, line: usize, fields: impl Iterator<Item = &'a str>) {
-        for (kind, field) in self.kinds.iter_mut().zip(fields) {
-            if *kind < ColumnKind::Text {
-                *kind = ColumnKind::of(field).max(*kind);
-            }
-            self.text.push_str(field);
-            self.ends.push(self.text.len());
+    /// A table of `columns`, read from the file at `path`; `lines` are those on which its rows begin, if it has lines.
+    ///
+    /// # Panics
+    ///
+    /// The columns, or the lines, are not of one length; there is no column.
+    pub fn new(path: &Path, columns: Vec<Column>, lines: Option<Vec<u32>>) -> Table {
+        let n_rows = columns.first().expect("a table has columns").n_rows();
+        for column in &columns {
+            assert_eq!(column.n_rows(), n_rows, "rows of column `{}`", column.name());
         }
-        self.lines.push(line);
-        assert_eq!(self.ends.len(), self.lines.len() * self.names.len(), "fields up to line {line}");
+        assert!(lines.as_ref().is_none_or(|lines| lines.len() == n_rows), "a line for each of {n_rows} rows");
+        Table { path: path.to_owned(), columns, n_rows, lines }
     }
 
     /// The file that the table comes from.
@@ -80,41 +53,65 @@ impl Table {
         &self.path
     }
 
-    /// The names of the columns, all different.
-    pub fn names(&self) -> &[String] {
-        &self.names
+    /// The columns, whose names are all different.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
     }
 
-    /// The kinds of the columns.
-    pub fn kinds(&self) -> &[ColumnKind] {
-        &self.kinds
+    /// The names of the columns.
+    pub fn names(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name().to_owned()).collect()
     }
 
-    /// Number of rows, at least 1.
+    /// Number of rows.
     pub fn n_rows(&self) -> usize {
-        self.lines.len()
+        self.n_rows
     }
 
-    /// The line of the file on which the row at `row_index` begins, counted from 1.
+    /// Where the row at `row_index` stands in the file.
     ///
     /// # Panics
     ///
     /// There is no such row.
-    pub fn line(&self, row_index: usize) -> usize {
-        self.lines[row_index]
+    pub fn place(&self, row_index: usize) -> Place {
+        assert!(row_index < self.n_rows, "row {row_index} of a table of {} rows", self.n_rows);
+        match &self.lines {
+            Some(lines) => Place::Line(lines[row_index] as usize),
+            None => Place::Row(row_index + 1),
+        }
     }
 
-    /// The text of a field.
+    /// The text of a field; nothing where it is missing.
     ///
     /// # Panics
     ///
     /// There is no such row or column.
-    pub fn field(&self, row_index: usize, column_index: usize) -> &str {
-        let columns = self.names.len();
-        assert!(column_index < columns, "column {column_index} of a table of {columns} columns");
-        let index = row_index * columns + column_index;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.text[start..self.ends[index]]
+    pub fn field(&self, row_index: usize, column_index: usize) -> Option<Cow<'_, str>> {
+        self.columns[column_index].text(row_index)
+    }
+
+    /// The column named `name`.
+    ///
+    /// # Errors
+    ///
+    /// There is none; the error has the most similar name.
+    pub fn column(&self, name: &str) -> Result<&Column> {
+        Ok(&self.columns[self.column_index(name)?])
+    }
+
+    /// The rows at `row_indices`, in that order.
+    ///
+    /// # Panics
+    ///
+    /// There is no such row.
+    pub fn select_rows(&self, row_indices: &[u32]) -> Table {
+        let select = |lines: &Vec<u32>| row_indices.iter().map(|&row| lines[row as usize]).collect();
+        Table {
+            path: self.path.clone(),
+            columns: self.columns.iter().map(|column| column.select_rows(row_indices)).collect(),
+            n_rows: row_indices.len(),
+            lines: self.lines.as_ref().map(select),
+        }
     }
 
     /// Where the column named `name` stands.
@@ -123,11 +120,10 @@ impl Table {
     ///
     /// There is none; the error has the most similar name.
     pub fn column_index(&self, name: &str) -> Result<usize> {
-        self.names.iter().position(|other| other == name).ok_or_else(|| Error::UnknownColumn {
-            path: self.path.clone(),
-            name: name.to_owned(),
-            nearest: nearest(name, &self.names).cloned(),
-            columns: self.names.clone(),
+        self.columns.iter().position(|column| column.name() == name).ok_or_else(|| {
+            let columns = self.names();
+            let nearest = nearest(name, &columns).cloned();
+            Error::UnknownColumn { path: self.path.clone(), name: name.to_owned(), nearest, columns }
         })
     }
 
@@ -138,22 +134,22 @@ impl Table {
     /// `target` or a name in `ignore` is not that of a column; no column is left; a field in one of
     /// them is no finite number, or too large for 32 bits.
     pub fn features(&self, target: Option<&str>, ignore: &[String]) -> Result<Features> {
-        let mut is_feature = vec![true; self.names.len()];
+        let mut is_feature = vec![true; self.columns.len()];
         for name in target.into_iter().chain(ignore.iter().map(String::as_str)) {
             is_feature[self.column_index(name)?] = false;
         }
-        let columns: Vec<usize> = (0..self.names.len()).filter(|&column| is_feature[column]).collect();
+        let columns: Vec<usize> = (0..self.columns.len()).filter(|&column| is_feature[column]).collect();
         if columns.is_empty() {
             return Err(Error::NoFeatures { path: self.path.clone() });
         }
         let values = self.values(&columns).map_err(|refused| Error::TextInFeature {
             others: self.columns_like(refused.column, &columns),
             path: self.path.clone(),
-            line: self.lines[refused.row],
-            column: self.names[refused.column].clone(),
-            found: self.field(refused.row, refused.column).to_owned(),
+            place: self.place(refused.row),
+            column: self.columns[refused.column].name().to_owned(),
+            found: self.found(refused),
         })?;
-        Ok(Features { names: columns.iter().map(|&column| self.names[column].clone()).collect(), values })
+        Ok(Features { names: columns.iter().map(|&column| self.columns[column].name().to_owned()).collect(), values })
     }
 
     /// The columns named `names`, in that order, `[rows, names.len()]`.
@@ -163,52 +159,52 @@ impl Table {
     /// A name is not that of a column; a field is no finite number, or too large for 32 bits.
     pub fn matrix(&self, names: &[String]) -> Result<Matrix> {
         let columns = names.iter().map(|name| self.column_index(name)).collect::<Result<Vec<_>>>()?;
-        self.values(&columns).map_err(|refused| self.text_in_column(refused))
+        self.values(&columns).map_err(|refused| Error::TextInColumn {
+            path: self.path.clone(),
+            place: self.place(refused.row),
+            column: self.columns[refused.column].name().to_owned(),
+            found: self.found(refused),
+        })
     }
 
-    /// The column named `name` as numbers, `[rows]`.
-    ///
-    /// # Errors
-    ///
-    /// There is no such column; a field of it is no finite number.
-    pub fn number_column(&self, name: &str) -> Result<Vec<f64>> {
-        let column = self.column_index(name)?;
-        (0..self.n_rows())
-            .map(|row| number(self.field(row, column)).ok_or_else(|| self.text_in_column(Refused { row, column })))
-            .collect()
-    }
-
-    /// The `columns` as a matrix, or the first field, in the order of the file, that fits into none.
+    /// The `columns` as a matrix, or the first field, row by row, that fits into none.
     pub(super) fn values(&self, columns: &[usize]) -> std::result::Result<Matrix, Refused> {
-        let mut values = Vec::with_capacity(self.n_rows() * columns.len());
-        for row in 0..self.n_rows() {
+        let value = |row: usize, column: usize| match self.columns[column].values() {
+            Values::Numbers(numbers) => numbers[row] as f32,
+            // For the error to name the first field that is no number.
+            Values::Text(levels) => levels.get(row).and_then(number).map_or(f32::NAN, |number| number as f32),
+        };
+        let mut values = Vec::with_capacity(self.n_rows * columns.len());
+        for row in 0..self.n_rows {
             for &column in columns {
-                match number(self.field(row, column)).map(|number| number as f32) {
-                    Some(value) if value.is_finite() => values.push(value),
-                    _ => return Err(Refused { row, column }),
+                let value = value(row, column);
+                if !value.is_finite() {
+                    return Err(Refused { row, column });
                 }
+                values.push(value);
             }
         }
-        Ok(Matrix::new(self.n_rows(), columns.len(), values).expect("a value for each row and column"))
+        Ok(Matrix::new(self.n_rows, columns.len(), values).expect("a value for each row and column"))
     }
 
     /// The names of those of `columns` that are refused for the same reason as `refused`.
     fn columns_like(&self, refused: usize, columns: &[usize]) -> Vec<String> {
-        let kind = self.kinds[refused];
-        columns
-            .iter()
-            .filter(|&&column| column != refused && kind != ColumnKind::Numbers && self.kinds[column] == kind)
-            .map(|&column| self.names[column].clone())
-            .collect()
+        /// Text, missing numbers, or neither.
+        fn reason(column: &Column) -> u8 {
+            match column.values() {
+                Values::Text(_) => 0,
+                Values::Numbers(numbers) => 2 - u8::from(numbers.iter().any(|number| !number.is_finite())),
+            }
+        }
+        let kind = reason(&self.columns[refused]);
+        let is_like = |column: usize| column != refused && kind < 2 && reason(&self.columns[column]) == kind;
+        let names = columns.iter().filter(|&&column| is_like(column));
+        names.map(|&column| self.columns[column].name().to_owned()).collect()
     }
 
-    fn text_in_column(&self, Refused { row, column }: Refused) -> Error {
-        Error::TextInColumn {
-            path: self.path.clone(),
-            line: self.lines[row],
-            column: self.names[column].clone(),
-            found: self.field(row, column).to_owned(),
-        }
+    /// The text of a field for an error: empty where it is missing.
+    pub(super) fn found(&self, Refused { row, column }: Refused) -> String {
+        self.field(row, column).unwrap_or_default().into_owned()
     }
 }
 
@@ -217,11 +213,6 @@ impl Table {
 pub(super) struct Refused {
     pub(super) row: usize,
     pub(super) column: usize,
-}
-
-/// The finite number that `field` is, if it is one.
-pub(super) fn number(field: &str) -> Option<f64> {
-    field.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// The name most similar to `name`, if about two thirds of its letters are right, in any case.

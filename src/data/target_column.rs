@@ -1,10 +1,9 @@
 //! The columns of a table, and files of labels, as targets.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::path::Path;
 
-use super::{Classes, ColumnKind, Table, Targets, Task, table::number};
+use super::table::{Refused, number, number_text};
+use super::{Classes, Levels, Table, Targets, Task, Values};
 use crate::{Error, Result};
 
 impl Targets {
@@ -19,15 +18,15 @@ impl Targets {
     /// bits. For classification: see [`Classes::from_table`].
     pub fn from_table(table: &Table, column: &str, task: Option<Task>) -> Result<Self> {
         let column_index = table.column_index(column)?;
-        match task.unwrap_or_else(|| fitting_task(table.kinds()[column_index])) {
+        match task.unwrap_or_else(|| fitting_task(table.columns()[column_index].values())) {
             Task::Classification => Classes::from_table(table, column).map(Targets::Classes),
             Task::Regression => match table.values(&[column_index]) {
                 Ok(values) => Ok(Targets::Values(values)),
                 Err(refused) => Err(Error::TextInTarget {
                     path: table.path().to_owned(),
-                    line: table.line(refused.row),
+                    place: table.place(refused.row),
                     column: column.to_owned(),
-                    found: table.field(refused.row, refused.column).to_owned(),
+                    found: table.found(refused),
                 }),
             },
         }
@@ -60,18 +59,18 @@ impl Targets {
     }
 }
 
-fn fitting_task(kind: ColumnKind) -> Task {
-    match kind {
+fn fitting_task(values: &Values) -> Task {
+    match values {
         // A missing number does not turn the others into names of classes.
-        ColumnKind::Numbers | ColumnKind::Incomplete => Task::Regression,
-        ColumnKind::Text => Task::Classification,
+        Values::Numbers(_) => Task::Regression,
+        Values::Text(_) => Task::Classification,
     }
 }
 
 impl Classes {
     /// The column named `column` as classes.
     ///
-    /// In a column of numbers, equal numbers are one class, named as the first of them is written.
+    /// In a column of numbers, equal numbers are one class, named by the shortest form of the number.
     ///
     /// # Errors
     ///
@@ -93,29 +92,22 @@ impl Classes {
     /// The column named `column` as classes, however many there are.
     fn named_in(table: &Table, column: &str) -> Result<Self> {
         let column_index = table.column_index(column)?;
-        let kind = table.kinds()[column_index];
-        let fields: Vec<&str> = (0..table.n_rows()).map(|row| table.field(row, column_index)).collect();
-        let is_missing = |field: &&str| match kind {
-            ColumnKind::Text => field.is_empty(),
-            ColumnKind::Numbers | ColumnKind::Incomplete => number(field).is_none(),
+        let missing = |row: usize| Error::MissingClass {
+            path: table.path().to_owned(),
+            place: table.place(row),
+            column: column.to_owned(),
+            found: table.found(Refused { row, column: column_index }),
         };
-        if let Some(row) = fields.iter().position(is_missing) {
-            return Err(Error::MissingClass {
-                path: table.path().to_owned(),
-                line: table.line(row),
-                column: column.to_owned(),
-                found: fields[row].to_owned(),
-            });
+        match table.columns()[column_index].values() {
+            Values::Text(levels) => match levels.codes().iter().position(|code| *code == Levels::MISSING) {
+                Some(row) => Err(missing(row)),
+                None => Ok(Self::new(levels)),
+            },
+            Values::Numbers(numbers) => match numbers.iter().position(|number| !number.is_finite()) {
+                Some(row) => Err(missing(row)),
+                None => Ok(Self::of_numbers(numbers)),
+            },
         }
-        let value = |name: &str| number(name).expect("a column of numbers");
-        Ok(match kind {
-            ColumnKind::Text => Self::new(&fields, |name| name, |a, b| a.cmp(b)),
-            // Adding 0 makes the two zeros one.
-            ColumnKind::Numbers | ColumnKind::Incomplete => {
-                let bits = |name: &str| (value(name) + 0.0).to_bits();
-                Self::new(&fields, bits, |a, b| value(a).total_cmp(&value(b)))
-            }
-        })
     }
 
     /// The labels of the file at `path` as classes with the names 0, 1, 2, …
@@ -148,48 +140,46 @@ impl Classes {
         Ok(Self { indices: labels, names })
     }
 
-    /// Classes of `fields`; those with one key are one class. `compare` gives the order of names.
-    fn new<'a, Key: Hash + Eq>(
-        fields: &[&'a str],
-        key: impl Fn(&'a str) -> Key,
-        compare: impl Fn(&str, &str) -> std::cmp::Ordering,
-    ) -> Self {
-        let mut found = HashMap::new();
-        let mut names = Vec::new();
-        let mut indices = Vec::with_capacity(fields.len());
-        for &field in fields {
-            let index = *found.entry(key(field)).or_insert_with(|| {
-                names.push(field);
-                names.len() - 1
-            });
-            indices.push(index);
-        }
-        // From the order of appearance to that of the names.
-        let mut order: Vec<usize> = (0..names.len()).collect();
-        order.sort_by(|&a, &b| compare(names[a], names[b]));
-        let mut ranks = vec![0; names.len()];
-        for (rank, &index) in (0..).zip(&order) {
-            ranks[index] = rank;
+    /// The levels that occur, in the order of their names.
+    fn new(levels: &Levels) -> Self {
+        let mut is_used = vec![false; levels.names().len()];
+        levels.codes().iter().for_each(|code| is_used[*code as usize] = true);
+        let mut order: Vec<usize> = (0..is_used.len()).filter(|&level| is_used[level]).collect();
+        order.sort_by_key(|&level| &levels.names()[level]);
+        let mut ranks = vec![0; is_used.len()];
+        for (rank, &level) in (0..).zip(&order) {
+            ranks[level] = rank;
         }
         Self {
-            indices: indices.iter().map(|&index| ranks[index]).collect(),
-            names: order.iter().map(|&index| names[index].to_owned()).collect(),
+            indices: levels.codes().iter().map(|&code| ranks[code as usize]).collect(),
+            names: order.iter().map(|&level| levels.names()[level].clone()).collect(),
+        }
+    }
+
+    /// The numbers that occur, in the order of their size.
+    fn of_numbers(numbers: &[f64]) -> Self {
+        // Adding 0 makes the two zeros one.
+        let mut different: Vec<f64> = numbers.iter().map(|number| number + 0.0).collect();
+        different.sort_by(f64::total_cmp);
+        different.dedup();
+        let rank = |number: &f64| different.binary_search_by(|other| other.total_cmp(&(number + 0.0)));
+        Self {
+            indices: numbers.iter().map(|number| rank(number).expect("one of them") as u32).collect(),
+            names: different.into_iter().map(number_text).collect(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Matrix;
+    use super::super::{ColumnBuilder, Matrix};
     use super::*;
 
     /// A table of one column, `y`, on lines from 2.
     fn column(fields: &[&str]) -> Table {
-        let mut table = Table::new(Path::new("t.csv"), vec!["y".to_owned()]);
-        for (line, &field) in (2..).zip(fields) {
-            table.push_row(line, [field].into_iter());
-        }
-        table
+        let mut builder = ColumnBuilder::new("y");
+        fields.iter().for_each(|field| builder.push(field));
+        Table::new(Path::new("t.csv"), vec![builder.finish()], Some((2..).take(fields.len()).collect()))
     }
 
     fn check_classes(fields: &[&str], task: Option<Task>, names: &[&str], indices: &[u32]) {
@@ -236,9 +226,9 @@ mod tests {
     }
 
     #[test]
-    fn equal_numbers_are_one_class_named_as_first_written() {
+    fn equal_numbers_are_one_class_named_in_the_shortest_form() {
         let task = Some(Task::Classification);
-        check_classes(&["1.0", "0", "1", "-0", "01"], task, &["0", "1.0"], &[1, 0, 1, 0, 1]);
+        check_classes(&["1.0", "0", "1", "-0", "1e0"], task, &["0", "1"], &[1, 0, 1, 0, 1]);
     }
 
     #[test]
@@ -265,12 +255,12 @@ mod tests {
         check_error(
             &["1", "2", ""],
             None,
-            "t.csv, line 4, column `y`: found an empty field, expected a number; correct the field or delete the row",
+            "t.csv, line 4, column `y`: found a missing value, expected a number; correct the field or delete the row",
         );
         check_error(
             &["1", "nan", "2"],
             None,
-            "t.csv, line 3, column `y`: found `nan`, which is not a finite number, expected a number; correct the field or delete the row",
+            "t.csv, line 3, column `y`: found a missing value, expected a number; correct the field or delete the row",
         );
     }
 
@@ -278,10 +268,10 @@ mod tests {
     fn missing_class_is_refused_with_its_line() {
         let task = Some(Task::Classification);
         for (fields, task, line, found) in [
-            (["a", "b", "", "a"], None, 4, "an empty field"),
-            (["1", "", "", "1"], task, 3, "an empty field"),
-            (["", "", "", ""], task, 2, "an empty field"),
-            (["1", "0", "0", "nan"], task, 5, "`nan`, which is not a finite number"),
+            (["a", "b", "", "a"], None, 4, "a missing value"),
+            (["1", "", "", "1"], task, 3, "a missing value"),
+            (["", "", "", ""], task, 2, "a missing value"),
+            (["1", "0", "0", "nan"], task, 5, "a missing value"),
         ] {
             check_error(
                 &fields,

@@ -19,13 +19,6 @@ fn check_error<T: std::fmt::Debug>(result: Result<T>, message: &str) {
 }
 
 #[test]
-fn kinds_are_found_by_looking_at_every_field() {
-    use ColumnKind::{Incomplete, Numbers, Text};
-    let table = table("a,b,c,d,e,f,g\n1,-1.5e3,1,x,nan,,1\n+.5,007,,2,1,x,inf\n");
-    assert_eq!(table.kinds(), [Numbers, Numbers, Incomplete, Text, Incomplete, Text, Incomplete]);
-}
-
-#[test]
 fn features_are_all_columns_but_the_target_and_the_ignored() {
     let table = table("id,a,b,y\nx,1,2.5,3\ny,4,5,6\n");
     let features = table.features(Some("y"), &strings(&["id"])).unwrap();
@@ -48,29 +41,19 @@ fn matrix_has_the_columns_in_the_order_asked_for() {
 }
 
 #[test]
-fn number_column_has_64_bits() {
-    let table = table("a,b\n16777217,1\n1e300,nan\n");
-    assert_eq!(table.number_column("a").unwrap(), [16_777_217.0, 1e300]);
-    check_error(
-        table.number_column("b"),
-        "t.csv, line 3, column `b`: found `nan`, which is not a finite number, expected a number; correct the field or delete the row",
-    );
-}
-
-#[test]
 fn text_in_a_feature_is_refused_with_its_place() {
     for (field, found) in [
         ("red", "the text `red`"),
-        ("", "an empty field"),
-        ("NaN", "`NaN`, which is not a finite number"),
+        ("", "a missing value"),
+        ("NaN", "a missing value"),
         ("-inf", "`-inf`, which is not a finite number"),
-        ("1e999", "`1e999`, which is not a finite number"),
+        ("1e999", "`inf`, which is not a finite number"),
         ("1e39", "`1e39`, which is beyond the range of 32-bit numbers (3.4e38)"),
         ("1 000", "the text `1 000`"),
         ("\"1,5\"", "the text `1,5`"),
         ("\"a\nb\"", "the text `a\\nb`"),
     ] {
-        let fill = if field.is_empty() { "fill it in, or " } else { "" };
+        let fill = if found == "a missing value" { "fill it in, or " } else { "" };
         check_error(
             table(&format!("a,b,y\n1,2,3\n\n4,{field},6\n7,also,9\n")).features(Some("y"), &strings(&["a"])),
             &format!(
@@ -103,7 +86,7 @@ fn other_columns_of_the_same_kind_are_named_and_quoted_for_the_shell() {
     );
     check_error(
         table.features(Some("y"), &strings(&["the b", "e"])),
-        "t.csv, line 2, column `c`: found an empty field, expected a number; fill it in, or leave the column out with `--ignore c`",
+        "t.csv, line 2, column `c`: found a missing value, expected a number; fill it in, or leave the column out with `--ignore c`",
     );
 }
 
@@ -134,7 +117,7 @@ fn unknown_column_is_refused_with_the_nearest_name() {
         check_error(table.column_index(name), &message);
         check_error(table.features(Some(name), &[]), &message);
         check_error(table.features(None, &strings(&["age", name])), &message);
-        check_error(table.number_column(name), &message);
+        check_error(table.column(name), &message);
     }
 }
 
@@ -159,9 +142,10 @@ fn missing_header_is_suspected_where_all_names_are_numbers() {
 #[test]
 fn example_data_is_as_described() {
     let iris = Table::read_csv("examples/data/iris.csv").unwrap();
-    assert_eq!((iris.n_rows(), iris.names().len(), iris.line(149)), (150, 5, 151));
-    assert_eq!(iris.kinds()[3..], [ColumnKind::Numbers, ColumnKind::Text]);
+    assert_eq!((iris.n_rows(), iris.names().len(), iris.place(149)), (150, 5, Place::Line(151)));
+    assert!(matches!(iris.columns()[3].values(), Values::Numbers(_)));
+    assert!(matches!(iris.columns()[4].values(), Values::Text(_)));
     let diabetes = Table::read_csv("examples/data/diabetes.csv").unwrap();
     assert_eq!((diabetes.n_rows(), diabetes.names().len()), (442, 11));
-    assert!(diabetes.kinds().iter().all(|&kind| kind == ColumnKind::Numbers));
+    assert!(diabetes.columns().iter().all(|column| matches!(column.values(), Values::Numbers(_))));
 }
