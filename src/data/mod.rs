@@ -31,6 +31,9 @@ mod table;
 mod target_column;
 
 #[cfg(feature = "data")]
+mod schema;
+
+#[cfg(feature = "data")]
 pub mod idx;
 
 mod split;
@@ -46,6 +49,8 @@ mod fuzz;
 
 pub use dataset::Dataset;
 pub use matrix::Matrix;
+#[cfg(feature = "data")]
+pub use schema::{ColumnSchema, ColumnType, Role, Schema};
 pub use split::Split;
 pub use standardise::Standardiser;
 #[cfg(feature = "data")]

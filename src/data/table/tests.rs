@@ -47,7 +47,7 @@ fn text_in_a_feature_is_refused_with_its_place() {
         ("", "a missing value"),
         ("NaN", "a missing value"),
         ("-inf", "`-inf`, which is not a finite number"),
-        ("1e999", "`inf`, which is not a finite number"),
+        ("1e999", "`1e999`, which is not a finite number"),
         ("1e39", "`1e39`, which is beyond the range of 32-bit numbers (3.4e38)"),
         ("1 000", "the text `1 000`"),
         ("\"1,5\"", "the text `1,5`"),
