@@ -4,6 +4,8 @@ pub mod digits;
 pub mod error;
 pub mod file;
 pub mod formula;
+#[cfg(feature = "data")]
+pub mod names;
 pub mod random;
 
 pub mod compute;

@@ -9,6 +9,7 @@ pub use column::{Column, ColumnBuilder, Levels, MISSING, Values, number, number_
 
 use super::Matrix;
 use crate::error::Place;
+use crate::names::nearest;
 use crate::{Error, Result};
 
 /// A table with named columns, each of numbers or of text.
@@ -122,7 +123,7 @@ impl Table {
     pub fn column_index(&self, name: &str) -> Result<usize> {
         self.columns.iter().position(|column| column.name() == name).ok_or_else(|| {
             let columns = self.names();
-            let nearest = nearest(name, &columns).cloned();
+            let nearest = nearest(name, columns.iter().map(String::as_str)).map(str::to_owned);
             Error::UnknownColumn { path: self.path.clone(), name: name.to_owned(), nearest, columns }
         })
     }
@@ -213,25 +214,6 @@ impl Table {
 pub(super) struct Refused {
     pub(super) row: usize,
     pub(super) column: usize,
-}
-
-/// The name most similar to `name`, if about two thirds of its letters are right, in any case.
-fn nearest<'a>(name: &str, names: &'a [String]) -> Option<&'a String> {
-    // Longer names are no slips of the hand, and comparing them takes time with the square.
-    const LONGEST: usize = 200;
-    names
-        .iter()
-        .filter_map(|other| {
-            let longer = name.chars().count().max(other.chars().count());
-            if longer > LONGEST {
-                return None;
-            }
-            let distance = strsim::osa_distance(&name.to_lowercase(), &other.to_lowercase());
-            let is_near = distance <= (longer / 3).max(1) && distance < longer;
-            is_near.then_some((distance, other))
-        })
-        .min_by_key(|&(distance, _)| distance)
-        .map(|(_, other)| other)
 }
 
 #[cfg(test)]
