@@ -31,6 +31,8 @@ mod table;
 mod target_column;
 
 #[cfg(feature = "data")]
+mod date;
+#[cfg(feature = "data")]
 mod schema;
 
 #[cfg(feature = "data")]
@@ -48,6 +50,8 @@ mod source;
 mod fuzz;
 
 pub use dataset::Dataset;
+#[cfg(feature = "data")]
+pub use date::{DateFormat, Moment};
 pub use matrix::Matrix;
 #[cfg(feature = "data")]
 pub use schema::{ColumnSchema, ColumnType, Role, Schema};
