@@ -372,6 +372,25 @@ pub enum Error {
         found: String,
     },
 
+    // Preprocessing.
+    /// Columns that a model learned from are not there.
+    #[error(
+        "{}: no column is named {}; {}the columns are {}{}; with `--allow-missing-columns` a column that is not there is missing in every row",
+        path.display(), list(absent),
+        nearest.as_ref().map(|nearest| format!("did you mean {}? ", quoted(nearest))).unwrap_or_default(),
+        list(columns), headerless_hint(columns)
+    )]
+    AbsentColumns {
+        /// The file.
+        path: PathBuf,
+        /// The names that were looked for.
+        absent: Vec<String>,
+        /// The name most similar to the first of them that has one.
+        nearest: Option<String>,
+        /// The names that there are.
+        columns: Vec<String>,
+    },
+
     // Targets.
     /// A field of a class column is empty or, among numbers, not finite.
     #[error(

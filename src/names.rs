@@ -1,11 +1,11 @@
 //! Names that people misspell.
 
 /// The name most similar to `name`, if about two thirds of its letters are right, in any case.
-pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, names: &'a [String]) -> Option<&'a String> {
     // Longer names are no slips of the hand, and comparing them takes time with the square.
     const LONGEST: usize = 200;
     names
-        .into_iter()
+        .iter()
         .filter_map(|other| {
             let longer = name.chars().count().max(other.chars().count());
             if longer > LONGEST {

@@ -36,6 +36,11 @@ mod date;
 mod schema;
 
 #[cfg(feature = "data")]
+mod preprocess;
+#[cfg(feature = "data")]
+mod target_encoding;
+
+#[cfg(feature = "data")]
 pub mod idx;
 
 mod split;
@@ -54,9 +59,19 @@ pub use dataset::Dataset;
 pub use date::{DateFormat, Moment};
 pub use matrix::Matrix;
 #[cfg(feature = "data")]
+pub use preprocess::{
+    Applied, BooleanEncoder, Clip, ColumnDescription, DateEncoder, DatePart, EmbeddedInput, EmbeddingEncoder,
+    EncodedColumn, EncodedPart, Encoder, Fill, KnownLevels, NumberEncoder, OneHotEncoder, Preprocessing,
+    PreprocessingOptions, Scale, Scaling, UnknownValues,
+};
+#[cfg(feature = "data")]
 pub use schema::{ColumnSchema, ColumnType, Role, Schema};
 pub use split::Split;
 pub use standardise::Standardiser;
 #[cfg(feature = "data")]
 pub use table::{Column, ColumnBuilder, Features, Levels, MISSING, Table, Values};
 pub use target::{Classes, Targets, Task};
+#[cfg(feature = "data")]
+pub use target_encoding::{
+    Answers, ClassTarget, LabelTarget, NumberTarget, Predictions, TargetEncoding, TargetOptions, TaskChoice, Transform,
+};

@@ -9,7 +9,7 @@ pub use column::{Column, ColumnBuilder, Levels, MISSING, Values, number, number_
 
 use super::Matrix;
 use crate::error::Place;
-use crate::names::nearest;
+pub(super) use crate::names::nearest;
 use crate::{Error, Result};
 
 /// A table with named columns, each of numbers or of text.
@@ -123,7 +123,7 @@ impl Table {
     pub fn column_index(&self, name: &str) -> Result<usize> {
         self.columns.iter().position(|column| column.name() == name).ok_or_else(|| {
             let columns = self.names();
-            let nearest = nearest(name, columns.iter().map(String::as_str)).map(str::to_owned);
+            let nearest = nearest(name, &columns).cloned();
             Error::UnknownColumn { path: self.path.clone(), name: name.to_owned(), nearest, columns }
         })
     }

@@ -10,10 +10,12 @@ use super::Matrix;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Task {
-    /// To predict a number.
+    /// To predict a number, or several.
     Regression,
     /// To predict one of some classes.
     Classification,
+    /// To predict which of some labels apply, none or several.
+    MultiLabel,
 }
 
 impl fmt::Display for Task {
@@ -21,6 +23,7 @@ impl fmt::Display for Task {
         f.write_str(match self {
             Task::Regression => "regression",
             Task::Classification => "classification",
+            Task::MultiLabel => "multilabel",
         })
     }
 }
@@ -28,7 +31,8 @@ impl fmt::Display for Task {
 /// What is to be predicted for each row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
-    /// Numbers, `[rows, 1]`, for [`Task::Regression`].
+    /// Numbers, `[rows, targets]`, for [`Task::Regression`]; for [`Task::MultiLabel`] 1 for each label that applies,
+    /// else 0.
     Values(Matrix),
     /// Classes, for [`Task::Classification`].
     Classes(Classes),
@@ -66,7 +70,8 @@ impl Targets {
         }
     }
 
-    /// The task that these targets are for.
+    /// The task that these targets are for. Labels are numbers here; that they are labels, their
+    /// [`TargetEncoding`](super::TargetEncoding) knows.
     pub fn task(&self) -> Task {
         match self {
             Targets::Values(_) => Task::Regression,

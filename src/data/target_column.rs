@@ -20,7 +20,7 @@ impl Targets {
         let column_index = table.column_index(column)?;
         match task.unwrap_or_else(|| fitting_task(table.columns()[column_index].values())) {
             Task::Classification => Classes::from_table(table, column).map(Targets::Classes),
-            Task::Regression => match table.values(&[column_index]) {
+            Task::Regression | Task::MultiLabel => match table.values(&[column_index]) {
                 Ok(values) => Ok(Targets::Values(values)),
                 Err(refused) => Err(Error::TextInTarget {
                     path: table.path().to_owned(),
