@@ -16,6 +16,7 @@ pub mod data;
 pub mod nn;
 
 pub mod doctor;
+pub mod metrics;
 pub mod train;
 
 // One works on files, the other writes as it computes: neither is for a browser.

@@ -194,11 +194,22 @@ pub enum Purpose {
     Dropout = 3,
     /// Which rows are for training, validation and testing.
     Splits = 4,
+    /// Which rows are drawn for an interval; the stream is the draw.
+    Bootstrap = 8,
+    /// In which order a column's values are dealt out again, to see what it contributes.
+    Importance = 9,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Purpose; 4] = [Purpose::Weights, Purpose::Shuffling, Purpose::Dropout, Purpose::Splits];
+    pub const ALL: [Purpose; 6] = [
+        Purpose::Weights,
+        Purpose::Shuffling,
+        Purpose::Dropout,
+        Purpose::Splits,
+        Purpose::Bootstrap,
+        Purpose::Importance,
+    ];
 }
 
 /// A random number generator for one stream of one purpose.

@@ -69,7 +69,9 @@ pub use schema::{ColumnSchema, ColumnType, Role, Schema};
 pub use split::Split;
 pub use standardise::Standardiser;
 #[cfg(feature = "data")]
-pub use table::{Column, ColumnBuilder, Features, Levels, MISSING, Table, Values};
+pub(crate) use table::nearest;
+#[cfg(feature = "data")]
+pub use table::{Column, ColumnBuilder, Features, Levels, MISSING, Table, Values, number_text};
 pub use target::{Classes, Targets, Task};
 #[cfg(feature = "data")]
 pub use target_encoding::{
