@@ -256,23 +256,10 @@ pub enum Error {
         /// Where it stands again.
         second: usize,
     },
-    /// A column has no name.
+    /// The header is one name that holds other delimiters than the one that was given.
     #[error(
-        "{}, line {line}: column {column} has no name; name it, or write the file without it (with `index=False` if pandas wrote it)",
-        path.display()
-    )]
-    UnnamedColumn {
-        /// The file.
-        path: PathBuf,
-        /// The line of the header.
-        line: usize,
-        /// Where the column stands.
-        column: usize,
-    },
-    /// The header is one name that holds other delimiters than commas.
-    #[error(
-        "{}, line {line}: found one column, {}, with {} in its name; separate the fields by commas",
-        path.display(), quoted(name), match delimiter { '\t' => "tabs", _ => "semicolons" }
+        "{}, line {line}: found one column, {}, with {} in its name; is that what separates the fields? then give it as the delimiter",
+        path.display(), quoted(name), match delimiter { '\t' => "tabs", ';' => "semicolons", '|' => "bars", _ => "commas" }
     )]
     OtherDelimiter {
         /// The file.
@@ -284,19 +271,99 @@ pub enum Error {
         /// The delimiter that it holds.
         delimiter: char,
     },
-    /// A CSV file holds zero bytes, or bytes that are not UTF-8.
+    /// A text file holds zero bytes, or bytes that are no text in its encoding.
     #[error(
-        "{}, line {line}: found bytes that are not text in UTF-8; {}",
-        path.display(),
-        if *is_idx { "is it an IDX file of images? then give `--labels` too" } else { "save the file as CSV in UTF-8" }
+        "{}, line {line}: found bytes that are not text in {encoding}; save the file in UTF-8, or name its encoding, such as `windows-1252` or `utf-16le`",
+        path.display()
     )]
     NotText {
         /// The file.
         path: PathBuf,
         /// The line of the first such byte.
         line: usize,
-        /// Whether the file begins like an IDX file.
-        is_idx: bool,
+        /// The encoding.
+        encoding: String,
+    },
+
+    // Reading tables.
+    /// The file begins as zstd, and goes on as something else or not at all.
+    #[error(
+        "{}: the zstd data is damaged, cut short, or packed with a dictionary or a window above 128 MiB; copy or download the file again, or unpack it with `zstd -d --long=31`",
+        path.display()
+    )]
+    DamagedZstd {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder says.
+        source: io::Error,
+    },
+    /// No encoding has this name.
+    #[error(
+        "no encoding is named {}; expected one of the web's names, such as `utf-8`, `windows-1252`, `latin1`, `utf-16le` or `shift_jis`",
+        quoted(name)
+    )]
+    UnknownEncoding {
+        /// The name.
+        name: String,
+    },
+    /// A file is of a kind that holds no table, or none that is read.
+    #[error("{}: found {found}, expected a table (CSV, TSV, JSON lines, Parquet, npy or npz); {advice}", path.display())]
+    OtherKind {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+        /// What to do with it.
+        advice: &'static str,
+    },
+    /// A column holds numbers with decimal commas.
+    #[error(
+        "{}, {place}, column {}: found {}; are these numbers with a decimal comma? then say so with `decimal_comma = true`, or else with `false` that the column is text",
+        path.display(), quoted(column), quoted(found)
+    )]
+    DecimalComma {
+        /// The file.
+        path: PathBuf,
+        /// Where the first such row stands.
+        place: Place,
+        /// The name of the column.
+        column: String,
+        /// The field.
+        found: String,
+    },
+    /// A line of a JSON lines file is no flat object.
+    #[error("{}, line {line}: {problem}", path.display())]
+    JsonLine {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+        /// What was found, what was expected, and what to do.
+        problem: String,
+        /// What the parser says.
+        source: Option<Cause>,
+    },
+    /// A binary file of a table is damaged, or holds something else than a table.
+    #[error("{}: {problem}", path.display())]
+    BinaryTable {
+        /// The file.
+        path: PathBuf,
+        /// What was found, what was expected, and what to do.
+        problem: String,
+        /// What the decoder says.
+        source: Option<Cause>,
+    },
+    /// A column of a binary file holds what no column of a table can.
+    #[error("{}, column {}: found {found}, expected {expected}", path.display(), quoted(column))]
+    BinaryColumn {
+        /// The file.
+        path: PathBuf,
+        /// The name of the column.
+        column: String,
+        /// What it holds.
+        found: String,
+        /// What it may hold, and what to do.
+        expected: &'static str,
     },
 
     // Columns of a table.

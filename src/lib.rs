@@ -6,6 +6,8 @@ pub mod file;
 pub mod formula;
 #[cfg(feature = "data")]
 pub mod names;
+#[cfg(any(feature = "data", feature = "npz"))]
+mod numpy;
 pub mod random;
 
 pub mod compute;

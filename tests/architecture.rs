@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up. A module uses lower floors, and modules of its own floor.
 const FLOORS: &[&[&str]] = &[
-    &["digits", "error", "file", "formula", "names", "random"],
+    &["digits", "error", "file", "formula", "names", "numpy", "random"],
     &["compute::kernel"],
     &["compute::plan"],
     &["kernels", "compute"],

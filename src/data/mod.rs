@@ -1,6 +1,6 @@
 //! Tables and images on disk, turned into matrices.
 //!
-//! A CSV file becomes a [`Table`]; its feature columns become a [`Matrix`], its target column
+//! A file (CSV, JSON lines, Parquet, NumPy's) becomes a [`Table`]; its feature columns become a [`Matrix`], its target column
 //! becomes [`Targets`]. IDX files (MNIST) become matrices directly, by [`idx`].
 //! [`Standardiser`] brings columns to one scale, [`Split`] sets rows aside for validation.
 //!
@@ -47,7 +47,7 @@ mod split;
 mod standardise;
 
 #[cfg(feature = "data")]
-mod csv_file;
+mod read;
 #[cfg(feature = "data")]
 mod source;
 
@@ -64,12 +64,12 @@ pub use preprocess::{
     EncodedColumn, EncodedPart, Encoder, Fill, KnownLevels, NumberEncoder, OneHotEncoder, Preprocessing,
     PreprocessingOptions, Scale, Scaling, UnknownValues,
 };
+pub use read::{Chunks, Format, ReadOptions, read_chunks};
 #[cfg(feature = "data")]
 pub use schema::{ColumnSchema, ColumnType, Role, Schema};
 pub use split::Split;
 pub use standardise::Standardiser;
 #[cfg(feature = "data")]
-pub(crate) use table::nearest;
 #[cfg(feature = "data")]
 pub use table::{Column, ColumnBuilder, Features, Levels, MISSING, Table, Values, number_text};
 pub use target::{Classes, Targets, Task};

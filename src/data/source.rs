@@ -1,55 +1,94 @@
-//! A data file as a stream of bytes, decompressed where it is gzip.
+//! A data file as a stream of bytes, decompressed where it is gzip or zstd.
 
+use std::error::Error as StdError;
 use std::fs::{self, File};
-use std::io::{self, Cursor, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use crate::{Error, Result};
 
 /// The first two bytes of every gzip file. No text in UTF-8 and no IDX file begins with them.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// The first four bytes of every zstd frame (RFC 8878, section 3.1.1). No text in UTF-8 begins with them.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// The bytes of a file, decompressed where its first bytes, not its name, say that it is gzip.
+/// The name that stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// The bytes of a file, decompressed where its first bytes, not its name, say that it is gzip or zstd.
 pub(super) struct Source {
     path: PathBuf,
-    reader: Box<dyn Read>,
-    is_gzip: bool,
+    reader: Box<dyn Read + Send>,
+    packing: Option<Packing>,
+    is_regular_file: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Packing {
+    Gzip,
+    Zstd,
 }
 
 impl Source {
-    /// Opens the file at `path`.
+    /// Opens the file at `path`, or standard input where that is `-`.
     ///
     /// # Errors
     ///
     /// There is no such file; it is a directory; it cannot be read.
     pub(super) fn open(path: &Path) -> Result<Self> {
+        if path == Path::new(STANDARD_INPUT) {
+            return Self::new(Path::new("standard input"), io::stdin());
+        }
         let unopened = |source: io::Error| Error::unreadable(path, source);
         // Asked before opening: some systems open a directory and fail at the first read, others
         // report a lack of permission.
-        if fs::metadata(path).map_err(unopened)?.is_dir() {
+        let metadata = fs::metadata(path).map_err(unopened)?;
+        if metadata.is_dir() {
             return Err(Error::IsDirectory { path: path.to_owned() });
         }
-        Self::new(path, File::open(path).map_err(unopened)?)
+        let source = Self::new(path, File::open(path).map_err(unopened)?)?;
+        Ok(Self { is_regular_file: metadata.is_file(), ..source })
     }
 
     /// Takes the bytes of `reader`; `path` is its name in errors.
-    pub(super) fn new(path: &Path, mut reader: impl Read + 'static) -> Result<Self> {
-        let mut head = Vec::new();
-        (&mut reader)
-            .take(GZIP_MAGIC.len() as u64)
-            .read_to_end(&mut head)
-            .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
-        let is_gzip = head == GZIP_MAGIC;
-        let whole = Cursor::new(head).chain(reader);
-        let reader: Box<dyn Read> = if is_gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
-        Ok(Self { path: path.to_owned(), reader, is_gzip })
+    pub(super) fn new(path: &Path, reader: impl Read + Send + 'static) -> Result<Self> {
+        let mut source =
+            Self { path: path.to_owned(), reader: Box::new(reader), packing: None, is_regular_file: false };
+        let head = source.peek(ZSTD_MAGIC.len())?;
+        let packing = match () {
+            () if head.starts_with(&GZIP_MAGIC) => Some(Packing::Gzip),
+            () if is_zstd(&head) => Some(Packing::Zstd),
+            () => None,
+        };
+        Ok(match packing {
+            Some(Packing::Gzip) => Self { reader: Box::new(MultiGzDecoder::new(source.reader)), packing, ..source },
+            Some(Packing::Zstd) => Self { reader: Box::new(Zstd::new(source.reader)), packing, ..source },
+            None => source,
+        })
     }
 
     /// The name of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the file may be opened again by its name and has the same bytes, at any place.
+    pub(super) fn is_plain_file(&self) -> bool {
+        self.is_regular_file && self.packing.is_none()
+    }
+
+    /// The first `n_bytes` of what is left, or fewer where fewer are left. They are left.
+    pub(super) fn peek(&mut self, n_bytes: usize) -> Result<Vec<u8>> {
+        let mut head = Vec::new();
+        let read = (&mut self.reader).take(n_bytes as u64).read_to_end(&mut head);
+        read.map_err(|source| self.failed(source))?;
+        let rest = std::mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.reader = Box::new(Cursor::new(head.clone()).chain(rest));
+        Ok(head)
     }
 
     /// Everything that is left.
@@ -77,12 +116,88 @@ impl Source {
 
     fn failed(&self, source: io::Error) -> Error {
         let path = self.path.clone();
-        match source.kind() {
-            // The decoder reports bad contents in these ways; a disk or a network does not.
-            ErrorKind::InvalidInput | ErrorKind::UnexpectedEof if self.is_gzip => Error::DamagedGzip { path, source },
+        // The decoders report bad contents in these ways; a disk or a network does not.
+        match (self.packing, source.kind()) {
+            (Some(Packing::Gzip), ErrorKind::InvalidInput | ErrorKind::UnexpectedEof) => {
+                Error::DamagedGzip { path, source }
+            }
+            (Some(Packing::Zstd), ErrorKind::InvalidData) => Error::DamagedZstd { path, source },
             _ => Error::Unreadable { path, source },
         }
     }
+}
+
+/// Whether a zstd frame begins with `head`, be it one to skip, with which parallel compressors begin.
+fn is_zstd(head: &[u8]) -> bool {
+    head == ZSTD_MAGIC || matches!(head, [0x50..=0x5f, 0x2a, 0x4d, 0x18])
+}
+
+/// The frames of a zstd stream, decompressed and joined.
+///
+/// The decoder takes one frame and leaves others, frames to skip and the check sum to its caller.
+struct Zstd<R> {
+    source: BufReader<R>,
+    frame: FrameDecoder,
+}
+
+impl<R: Read> Zstd<R> {
+    fn new(reader: R) -> Self {
+        Self { source: BufReader::new(reader), frame: FrameDecoder::new() }
+    }
+
+    /// Goes to the next frame that holds data; false after the last.
+    fn next_frame(&mut self) -> io::Result<bool> {
+        loop {
+            if self.source.fill_buf()?.is_empty() {
+                return Ok(false);
+            }
+            match self.frame.reset(&mut self.source) {
+                Ok(()) => return Ok(true),
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                    let n_bytes = u64::from(length);
+                    let n_skipped = io::copy(&mut (&mut self.source).take(n_bytes), &mut io::sink())?;
+                    if n_skipped < n_bytes {
+                        return Err(ErrorKind::InvalidData.into());
+                    }
+                }
+                Err(error) => return Err(damaged(error)),
+            }
+        }
+    }
+}
+
+impl<R: Read> Read for Zstd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.frame.can_collect() == 0 {
+            if !self.frame.is_finished() {
+                let decoded = self.frame.decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1));
+                decoded.map_err(damaged)?;
+            } else {
+                let written = self.frame.get_checksum_from_data();
+                if written.is_some() && written != self.frame.get_calculated_checksum() {
+                    return Err(io::Error::new(ErrorKind::InvalidData, "the check sum of a zstd frame is wrong"));
+                }
+                if !self.next_frame()? {
+                    return Ok(0);
+                }
+            }
+        }
+        self.frame.read(buffer)
+    }
+}
+
+/// What the decoder says, unless it is only that its own source failed.
+fn damaged(error: FrameDecoderError) -> io::Error {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
+    while let Some(error) = cause {
+        if let Some(failure) = error.downcast_ref::<io::Error>()
+            && failure.kind() != ErrorKind::UnexpectedEof
+        {
+            return failure.kind().into();
+        }
+        cause = error.source();
+    }
+    io::Error::new(ErrorKind::InvalidData, error)
 }
 
 #[cfg(test)]

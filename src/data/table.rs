@@ -5,7 +5,7 @@ mod column;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-pub use column::{Column, ColumnBuilder, Levels, MISSING, Values, number, number_text};
+pub use column::{Column, ColumnBuilder, Levels, MISSING, Values, is_missing, number, number_text};
 
 use super::Matrix;
 use crate::error::Place;

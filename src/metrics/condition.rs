@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Measure, Metrics};
-use crate::data::nearest;
+use crate::names::nearest;
 use crate::digits::six_digits;
 use crate::{Error, Result};
 

@@ -196,18 +196,45 @@ pub struct ColumnBuilder {
     text: String,
     /// The length in bytes of each field in `text`.
     lengths: Vec<u32>,
+    has_names: bool,
+    has_decimal_comma: bool,
 }
 
 impl ColumnBuilder {
     /// A column without rows.
     pub fn new(name: impl Into<String>) -> ColumnBuilder {
-        ColumnBuilder { name: name.into(), text: String::new(), lengths: Vec::new() }
+        let name = name.into();
+        ColumnBuilder { name, text: String::new(), lengths: Vec::new(), has_names: false, has_decimal_comma: false }
+    }
+
+    /// The same column; with `true` the numbers in it have a comma where others have a point.
+    pub fn with_decimal_comma(self, has_decimal_comma: bool) -> ColumnBuilder {
+        ColumnBuilder { has_decimal_comma, ..self }
     }
 
     /// Adds a row. An empty field, `NA` and the like are missing values.
     pub fn push(&mut self, field: &str) {
         self.text.push_str(field);
         self.lengths.push(u32::try_from(field.len()).expect("a field below 4 GiB"));
+    }
+
+    /// Adds a row whose text is no number, whatever it looks like, so that the column is one of text. It may be missing.
+    pub fn push_name(&mut self, field: &str) {
+        self.has_names |= !is_missing(field);
+        self.push(field);
+    }
+
+    /// Number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.lengths.len()
+    }
+
+    fn number(&self, field: &str) -> Option<f64> {
+        match self.has_decimal_comma {
+            true if field.contains('.') => None,
+            true => number(&field.replacen(',', ".", 1)),
+            false => number(field),
+        }
     }
 
     fn fields(&self) -> impl Iterator<Item = &str> {
@@ -223,17 +250,18 @@ impl ColumnBuilder {
     /// The column: numbers where each field is one or missing, else text.
     pub fn finish(self) -> Column {
         let mut numbers = Vec::with_capacity(self.lengths.len());
-        for field in self.fields() {
-            match number(field) {
+        for field in self.fields().take_while(|_| !self.has_names) {
+            match self.number(field) {
                 // `nan` is a missing value; so no number is NaN.
                 Some(number) if !number.is_nan() => numbers.push(number),
                 _ if is_missing(field) => numbers.push(f64::NAN),
                 _ => break,
             }
         }
-        let values = if numbers.len() == self.lengths.len() {
+        let values = if numbers.len() == self.lengths.len() && !self.has_names {
             Values::Numbers(numbers)
         } else {
+            drop(numbers);
             Values::Text(Levels::of(self.fields().map(|field| (!is_missing(field)).then_some(field))))
         };
         Column { name: self.name, values }

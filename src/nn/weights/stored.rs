@@ -35,7 +35,7 @@ pub(super) enum Element {
 pub(super) enum Data<'a> {
     Plain(&'a [u8]),
     #[cfg(feature = "npz")]
-    Zipped(super::npz::Member<'a>),
+    Zipped(crate::numpy::Member<'a>),
 }
 
 impl<'a> Stored<'a> {
