@@ -705,6 +705,16 @@ pub enum Error {
         problem: String,
     },
 
+    // Settings.
+    /// A file of settings is none, or holds one that there is not.
+    #[error("{}: {problem}", path.display())]
+    ConfigFile {
+        /// The file.
+        path: PathBuf,
+        /// What was found and what was expected.
+        problem: String,
+    },
+
     // Training.
     /// The loss or a weight stopped being a number.
     #[error("{what} became {value} at step {step} (epoch {epoch}); {advice}")]
@@ -742,7 +752,7 @@ impl fmt::Display for Place {
 
 impl Error {
     /// Why a file could not be opened or read.
-    pub(crate) fn unreadable(path: &Path, source: io::Error) -> Error {
+    pub fn unreadable(path: &Path, source: io::Error) -> Error {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::NotFound => Error::NoSuchFile { path },

@@ -27,6 +27,9 @@ pub mod model;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod tutorial;
 
+#[cfg(all(feature = "data", not(target_arch = "wasm32")))]
+pub mod tabular;
+
 pub mod compat;
 
 pub use compat::Compat;

@@ -341,6 +341,20 @@ impl Optimizer {
         self
     }
 
+    /// The same rule with another weight decay; nothing where the rule has none.
+    pub fn with_weight_decay(mut self, part: f32) -> Option<Optimizer> {
+        let (Optimizer::Momentum { weight_decay, .. }
+        | Optimizer::Adam { weight_decay, .. }
+        | Optimizer::Lion { weight_decay, .. }
+        | Optimizer::Adafactor { weight_decay, .. }
+        | Optimizer::Muon { weight_decay, .. }) = &mut self
+        else {
+            return None;
+        };
+        *weight_decay = part;
+        Some(self)
+    }
+
     /// What a device keeps of it for each model: the learning rate first.
     pub fn settings(&self) -> Vec<f32> {
         let flag = |holds: bool| f32::from(u8::from(holds));

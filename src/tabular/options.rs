@@ -1,0 +1,235 @@
+//! Every setting of a training on a table, each by one name.
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::{ColumnType, Task};
+use crate::nn::Init;
+use crate::{Activation, Compat, Loss};
+
+/// Every setting of a training; what is not given follows from the data.
+///
+/// The fields are the options of the command, the keys of its config files, and what a model file remembers: one word
+/// for one thing. In text, dashes stand for underscores: `batch-size`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+#[cfg_attr(feature = "cli", derive(clap::Args, schemars::JsonSchema))]
+pub struct Options {
+    /// Column to predict; several are separated by commas or given one by one
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(short, long, value_name = "COLUMN", value_delimiter = ',', help_heading = "Data"))]
+    pub target: Vec<String>,
+
+    /// What to predict, where the target's form leaves it open: regression, classification or multilabel
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "TASK", help_heading = "Data"), schemars(with = "Option<String>"))]
+    pub task: Option<Task>,
+
+    /// Column to leave out; several are separated by commas or given one by one
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN", value_delimiter = ',', help_heading = "Data"))]
+    pub ignore: Vec<String>,
+
+    /// What a column is, where looking at it says otherwise: zip=category. Types are number, boolean, category, date,
+    /// id, constant and text
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long = "type", value_name = "COLUMN=TYPE", help_heading = "Data"),
+        schemars(with = "Vec<String>")
+    )]
+    #[serde(rename = "type")]
+    pub types: Vec<GivenType>,
+
+    /// Column that tells how much each row counts in training, a number of at least 0
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN", help_heading = "Data"))]
+    pub weight: Option<String>,
+
+    /// Column whose equal values stay on one side of every split, such as a patient
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN", help_heading = "Data"))]
+    pub group: Option<String>,
+
+    /// Column of time: the last rows by it are set aside, and not any
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN", conflicts_with = "group", help_heading = "Data"))]
+    pub time: Option<String>,
+
+    /// Rows to stop by, as a part of all or as a file; 0 for none [default: folds for small tables, else 0.1]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(short, long, value_name = "PART|FILE", help_heading = "Data"))]
+    pub validation: Option<String>,
+
+    /// Rows to measure with after training, which nothing is learned from, as a part of all or as a file
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "PART|FILE", help_heading = "Data"))]
+    pub test: Option<String>,
+
+    /// How missing numbers are filled: mean, median or zero [default: median]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "RULE", help_heading = "Preprocessing"))]
+    pub fill: Option<String>,
+
+    /// How numbers are brought to one scale: standard, quantile, minmax, robust or none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "RULE", help_heading = "Preprocessing"))]
+    pub scale: Option<String>,
+
+    /// Categories of up to so many levels become a column for each level, others an embedding
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LEVELS", help_heading = "Preprocessing"))]
+    pub one_hot: Option<usize>,
+
+    /// What is learned of a number to predict: itself (linear), or its logarithm (log, log1p) [default: by its skewness]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "TRANSFORM", help_heading = "Preprocessing"))]
+    pub target_transform: Option<String>,
+
+    /// Widths of the hidden layers, separated by commas; 0 for none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WIDTHS", value_delimiter = ',', help_heading = "Network"))]
+    pub hidden: Option<Vec<usize>>,
+
+    /// What follows each hidden layer: relu, gelu, silu, tanh, leaky_relu(0.1) …, or a formula of x such as
+    /// 'x * sigmoid(1.702 * x)'
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(short, long, help_heading = "Network"), schemars(with = "Option<String>"))]
+    pub activation: Option<Activation>,
+
+    /// Part of each hidden layer's outputs that is dropped while training, from 0 to below 1
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "PART", help_heading = "Network"))]
+    pub dropout: Option<f32>,
+
+    /// Hidden layers as text, in the place of widths, activation and dropout: '64 gelu dropout(0.1) 64 gelu'. There
+    /// are also batch_norm, layer_norm, rms_norm, prelu, glu, residual(...), linear(64, bias=false)
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "LAYERS", conflicts_with_all = ["hidden", "activation", "dropout"], help_heading = "Network")
+    )]
+    pub layers: Option<String>,
+
+    /// How the first weights are drawn, such as he_normal or orthogonal [default: uniform in ±1/√inputs]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "INITIALISER", help_heading = "Network"),
+        schemars(with = "Option<String>")
+    )]
+    pub init: Option<Init>,
+
+    /// Networks that learn side by side and answer together by their mean
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NETWORKS", help_heading = "Network"))]
+    pub members: Option<usize>,
+
+    /// What training makes small: mse, l1, huber(1), smooth_l1, log_cosh, quantile(0.9), poisson, gamma, tweedie(1.5)
+    /// for numbers, cross_entropy, focal(2) for classes, or a formula of the prediction p and the target t
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "LOSS", help_heading = "Training"),
+        schemars(with = "Option<String>")
+    )]
+    pub loss: Option<Loss>,
+
+    /// Rule that moves the weights; momentum is SGD with 0.9 of its velocity kept [default: adamw]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_parser = clap::builder::PossibleValuesParser::new(crate::Optimizer::NAMES), help_heading = "Training")
+    )]
+    pub optimizer: Option<String>,
+
+    /// Step length, above 0
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(short, long, value_name = "RATE", help_heading = "Training"))]
+    pub learning_rate: Option<f32>,
+
+    /// How the step length changes over the training: constant, cosine or one_cycle, or a text in steps such as
+    /// 'warmup(100, cosine(0.01, 5000))'
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "SCHEDULE", help_heading = "Training"))]
+    pub schedule: Option<String>,
+
+    /// Part of the weights that each step takes away, times the step length, with adamw and the like
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "PART", help_heading = "Training"))]
+    pub weight_decay: Option<f32>,
+
+    /// Part of each target class that is spread over all classes, from 0 to below 1
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "PART", help_heading = "Training"))]
+    pub label_smoothing: Option<f32>,
+
+    /// How much the rows of each class count: balanced, which lets every class count the same in all, or equal
+    /// [default: equal]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "RULE", help_heading = "Training"))]
+    pub class_weights: Option<String>,
+
+    /// Largest norm of all gradients together; longer ones are scaled down
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "NORM", help_heading = "Training"))]
+    pub clip_norm: Option<f32>,
+
+    /// Batches whose gradients make one update [default: 1]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "BATCHES", help_heading = "Training"))]
+    pub accumulate: Option<usize>,
+
+    /// Measure and keep a running mean of the weights that keeps this part of itself at each update, such as 0.999
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "DECAY", help_heading = "Training"))]
+    pub ema: Option<f32>,
+
+    /// Whose defaults to follow for first weights, optimizers and normalisation: nngpu, mlx, pytorch or keras
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "LIBRARY", help_heading = "Training"),
+        schemars(with = "Option<String>")
+    )]
+    pub compat: Option<Compat>,
+
+    /// Rows of a batch
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(short, long, value_name = "ROWS", help_heading = "Training"))]
+    pub batch_size: Option<usize>,
+
+    /// Times that every row is learned from, at most
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(short, long, help_heading = "Training"))]
+    pub epochs: Option<usize>,
+
+    /// Epochs without a better loss on the rows set aside after which training ends; the best epoch is kept always
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "EPOCHS", help_heading = "Training"))]
+    pub patience: Option<usize>,
+
+    /// How much lower a loss must be to count as better [default: 0]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LOSS", help_heading = "Training"))]
+    pub min_delta: Option<f64>,
+
+    /// Time after which the best so far is the result, such as 60s or 10min
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "TIME", help_heading = "Training"))]
+    pub max_time: Option<String>,
+
+    /// Seed of the first weights, of the rows set aside, of the order of rows and of all else that is drawn [default: 0]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(short, long, help_heading = "Training"))]
+    pub seed: Option<u64>,
+}
+
+/// What a person says that a column is. As text: `zip=category`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GivenType {
+    /// The name of the column.
+    pub column: String,
+    /// What its values are.
+    pub kind: ColumnType,
+}

@@ -1,0 +1,264 @@
+//! What a training does where nobody says otherwise, and what is made of what somebody says.
+
+use std::time::Duration;
+
+use super::Options;
+use crate::kernels::loss::Link;
+use crate::kernels::optimizer::Clip;
+use crate::nn::{Initial, Layer, layers_of};
+use crate::train::{Schedule, Settings, Stopping};
+use crate::{Activation, Compat, Error, Loss, Network, Optimizer, Result};
+
+/// What of the data a recipe depends on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Facts {
+    /// Rows to learn from, those that training is stopped by included.
+    pub rows: usize,
+    /// Inputs of the network.
+    pub inputs: usize,
+    /// Columns of the targets, or classes.
+    pub outputs: usize,
+    /// The loss that fits the targets.
+    pub loss: Loss,
+    /// Whether rows to stop by are given, so that none are set aside.
+    pub has_validation: bool,
+}
+
+/// Which rows training is stopped by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Held {
+    /// Those that are given.
+    Given,
+    /// The same part of the rows for all members; none where it is 0.
+    Part(f64),
+    /// Another fold for each member, of so many: together they learn from every row.
+    Folds(usize),
+}
+
+/// Every number of a training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// The hidden layers, without embeddings and without the last layer.
+    pub layers: Vec<Layer>,
+    /// How the first weights are drawn.
+    pub initial: Initial,
+    /// Networks that learn side by side.
+    pub members: usize,
+    /// Which rows training is stopped by.
+    pub held: Held,
+    /// What training makes small.
+    pub loss: Loss,
+    /// Whether every class counts the same in all.
+    pub is_balanced: bool,
+    /// Time after which the best so far is the result.
+    pub max_time: Option<Duration>,
+    /// The rest.
+    pub settings: Settings,
+}
+
+impl Recipe {
+    /// What `options` say, and for the rest what suits data like these.
+    ///
+    /// # Errors
+    ///
+    /// A setting outside its range, settings that do not go together.
+    pub fn new(facts: &Facts, options: &Options) -> Result<Recipe> {
+        let compat = options.compat.unwrap_or_default();
+        let held = held(facts, options)?;
+        let members = match (options.members, held) {
+            (Some(0), _) => return refuse("members", "0", "a number of at least 1"),
+            (Some(members), _) => members,
+            (None, Held::Folds(folds)) => folds,
+            (None, _) => default_members(facts),
+        };
+        let loss = loss(facts, options)?;
+        let mut initial = compat.initial();
+        initial.weight = options.init.unwrap_or(initial.weight);
+
+        let learning_rows = match held {
+            Held::Given => facts.rows,
+            Held::Part(part) => (facts.rows as f64 * (1.0 - part)) as usize,
+            Held::Folds(folds) => facts.rows - facts.rows / folds,
+        }
+        .max(1);
+        let batch_size = options.batch_size.unwrap_or_else(|| default_batch_size(learning_rows)).min(learning_rows);
+        if batch_size == 0 {
+            return refuse("batch size", "0", "a number of at least 1");
+        }
+        let epochs = options.epochs.unwrap_or_else(|| default_epochs(learning_rows));
+        let accumulate = options.accumulate.unwrap_or(1).max(1);
+        let optimizer = optimizer(compat, options)?;
+        let n_updates = learning_rows.div_ceil(batch_size).div_ceil(accumulate) as u64 * epochs as u64;
+        let has_held = held != Held::Part(0.0);
+        let settings = Settings {
+            optimizer,
+            batch_size,
+            epochs,
+            seed: options.seed.unwrap_or(0),
+            loss: Some(loss),
+            schedule: schedule(&optimizer, options, n_updates)?,
+            clip: options.clip_norm.map(Clip::Norm),
+            accumulate,
+            ema: options.ema,
+            stopping: has_held.then(|| Stopping {
+                patience: options.patience.unwrap_or_else(|| default_patience(epochs)),
+                min_delta: options.min_delta.unwrap_or(0.0),
+            }),
+            ..Settings::default()
+        };
+        settings.check()?;
+        Ok(Recipe {
+            layers: layers(facts, options, compat)?,
+            initial,
+            members,
+            held,
+            loss,
+            is_balanced: is_balanced(options)?,
+            max_time: options.max_time.as_deref().map(parse_time).transpose()?,
+            settings,
+        })
+    }
+
+    /// The network for data of so many inputs, which `first` layers bring to the hidden ones.
+    ///
+    /// # Errors
+    ///
+    /// Layers that do not go together.
+    pub fn network(&self, inputs: usize, first: &[Layer], outputs: usize) -> Result<Network> {
+        let outputs = self.loss.n_outputs(outputs as u32);
+        let layers = first.iter().chain(&self.layers).cloned().chain([Layer::linear(outputs)]);
+        Network::of(inputs as u32, layers.collect())
+    }
+}
+
+fn refuse<T>(name: &str, found: impl ToString, expected: &str) -> Result<T> {
+    Err(Error::Setting { name: name.into(), found: found.to_string(), expected: expected.into() })
+}
+
+/// Up to so many rows, each member stops by a fold of its own.
+const LARGEST_FOLDED: usize = 3_000;
+
+/// Folds of such small tables.
+const FOLDS: usize = 8;
+
+/// The part of larger tables that training is stopped by.
+const HELD_PART: f64 = 0.1;
+
+fn held(facts: &Facts, options: &Options) -> Result<Held> {
+    if facts.has_validation {
+        return Ok(Held::Given);
+    }
+    let Some(text) = &options.validation else {
+        let folds = FOLDS.min(facts.rows);
+        return Ok(if facts.rows <= LARGEST_FOLDED && folds > 1 { Held::Folds(folds) } else { Held::Part(HELD_PART) });
+    };
+    match text.parse::<f64>() {
+        Ok(part) if (0.0..1.0).contains(&part) => Ok(Held::Part(part)),
+        _ => refuse("validation", format!("`{text}`"), "a part from 0 to below 1, or a file"),
+    }
+}
+
+fn default_members(facts: &Facts) -> usize {
+    if facts.rows <= 20_000 { 4 } else { 2 }
+}
+
+fn default_batch_size(rows: usize) -> usize {
+    (rows / 40).next_power_of_two().clamp(16, 256)
+}
+
+fn default_epochs(rows: usize) -> usize {
+    if rows <= LARGEST_FOLDED { 100 } else { 60 }
+}
+
+fn default_patience(epochs: usize) -> usize {
+    (epochs / 4).max(5)
+}
+
+fn default_hidden(facts: &Facts) -> Vec<usize> {
+    if facts.rows <= LARGEST_FOLDED { vec![64, 64] } else { vec![256, 256] }
+}
+
+fn layers(facts: &Facts, options: &Options, compat: Compat) -> Result<Vec<Layer>> {
+    if let Some(text) = &options.layers {
+        return Ok(compat.layers(layers_of(text)?));
+    }
+    let activation = options.activation.unwrap_or(Activation::Relu);
+    let dropout = options.dropout.unwrap_or(0.1);
+    let hidden = options.hidden.clone().unwrap_or_else(|| default_hidden(facts));
+    let hidden = if hidden == [0] { &[][..] } else { &hidden };
+    let mut layers = Vec::new();
+    for width in hidden {
+        let width = u32::try_from(*width).unwrap_or(u32::MAX);
+        layers.extend([Layer::linear(width), Layer::Activation(activation)]);
+        if dropout != 0.0 {
+            layers.push(Layer::Dropout { rate: dropout });
+        }
+    }
+    Ok(layers)
+}
+
+fn loss(facts: &Facts, options: &Options) -> Result<Loss> {
+    let loss = options.loss.unwrap_or(facts.loss);
+    if facts.loss == Loss::Mse && loss.link() == Link::Softmax {
+        return refuse("loss", format!("`{loss}`"), "one for numbers, as the target is");
+    }
+    if facts.loss == Loss::CrossEntropy && !loss.takes_classes() {
+        return refuse("loss", format!("`{loss}`"), "one for classes, as the target is: cross_entropy or focal(2)");
+    }
+    match (options.label_smoothing, loss) {
+        (None, loss) => Ok(loss),
+        (Some(0.0), loss) => Ok(loss),
+        (Some(label_smoothing), Loss::CrossEntropy) => {
+            let loss = Loss::CrossEntropySmoothed { label_smoothing };
+            loss.check().map(|()| loss)
+        }
+        (Some(part), loss) => refuse("label smoothing", format!("{part} with the loss {loss}"), "cross_entropy with it"),
+    }
+}
+
+fn optimizer(compat: Compat, options: &Options) -> Result<Optimizer> {
+    let name = options.optimizer.as_deref().unwrap_or("adamw");
+    let optimizer = compat.optimizer(name, options.learning_rate)?;
+    match options.weight_decay {
+        None => Ok(optimizer),
+        Some(part) => match optimizer.with_weight_decay(part) {
+            Some(optimizer) => optimizer.check().map(|()| optimizer),
+            None => refuse("weight decay", format!("{part} with {name}"), "an optimizer with weight decay, such as adamw"),
+        },
+    }
+}
+
+fn schedule(optimizer: &Optimizer, options: &Options, n_updates: u64) -> Result<Option<Schedule>> {
+    let rate = f64::from(optimizer.learning_rate());
+    let default = if optimizer.has_learning_rate() { "one_cycle" } else { "constant" };
+    match options.schedule.as_deref().unwrap_or(default) {
+        "constant" => Ok(None),
+        "cosine" => Ok(Some(Schedule::cosine(rate, n_updates.max(1)))),
+        "one_cycle" | "one-cycle" => Ok(Some(Schedule::one_cycle(rate, n_updates.max(2)))),
+        text if options.learning_rate.is_none() => Ok(Some(text.parse()?)),
+        text => refuse(
+            "learning rate",
+            format!("one beside the schedule `{text}`, which has its own"),
+            "one of the two, or a schedule of `constant`, `cosine` and `one_cycle`",
+        ),
+    }
+}
+
+fn is_balanced(options: &Options) -> Result<bool> {
+    match options.class_weights.as_deref() {
+        None | Some("equal") => Ok(false),
+        Some("balanced") => Ok(true),
+        Some(text) => refuse("class weights", format!("`{text}`"), "balanced or equal"),
+    }
+}
+
+/// A span of time as text: `60s`, `10min`, `1h 30min`.
+///
+/// # Errors
+///
+/// A text that is none, or no time at all.
+pub fn parse_time(text: &str) -> Result<Duration> {
+    let time = text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    time.filter(|time| !time.is_zero())
+        .map_or_else(|| refuse("time", format!("`{text}`"), "a span of time such as 60s, 10min or 1h 30min"), Ok)
+}
