@@ -717,7 +717,11 @@ pub enum Error {
 
     // Training.
     /// The loss or a weight stopped being a number.
-    #[error("{what} became {value} at step {step} (epoch {epoch}); {advice}")]
+    #[error(
+        "{what}{} became {value} at step {step} (epoch {epoch}){}{}; {advice}",
+        member.map(|member| format!(" of member {}", member + 1)).unwrap_or_default(),
+        over_rows(rows), good.as_ref().map(|good| format!("; {good}")).unwrap_or_default()
+    )]
     NotFinite {
         /// The first tensor, in order of computation, that holds such a value.
         what: String,
@@ -727,9 +731,59 @@ pub enum Error {
         step: u64,
         /// The epoch, counted from 1.
         epoch: u64,
+        /// Which of several members, counted from 0; none where there is one alone.
+        member: Option<usize>,
+        /// The layer, such as `layers.2`; none for what belongs to none, such as a loss.
+        layer: Option<String>,
+        /// The rows of the step's batch in the data, counted from 0; for a feature or a target its row alone.
+        rows: Vec<u32>,
+        /// How the step before it went; none for the first one.
+        good: Option<GoodStep>,
         /// What to try.
         advice: String,
     },
+
+    // Checkpoints.
+    /// A checkpoint that cannot be gone on from.
+    #[error("{}: {problem}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What was found, what was expected, and what to do.
+        problem: String,
+    },
+}
+
+/// How a step of training went that went well.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GoodStep {
+    /// The mean loss over its batch, before it.
+    pub loss: f32,
+    /// The Euclidean norm of all gradients, as the optimizer took them.
+    pub gradients: f64,
+    /// The Euclidean norm of all weights after it.
+    pub weights: f64,
+}
+
+impl fmt::Display for GoodStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let GoodStep { loss, gradients, weights } = self;
+        write!(
+            f,
+            "the step before had loss {loss}, gradients of norm {gradients:.6e} and weights of norm {weights:.6e}"
+        )
+    }
+}
+
+fn over_rows(rows: &[u32]) -> String {
+    const LONGEST: usize = 5;
+    let shown: Vec<String> = rows.iter().take(LONGEST).map(|row| (row + 1).to_string()).collect();
+    match rows.len() {
+        0 => String::new(),
+        1 => format!(", in row {} of the data", shown[0]),
+        n if n <= LONGEST => format!(", in rows {} of the data", shown.join(", ")),
+        n => format!(", in rows {} and {} more of the data", shown.join(", "), n - LONGEST),
+    }
 }
 
 /// Where a row stands in its file; both are counted from 1.

@@ -21,7 +21,9 @@ pub mod doctor;
 pub mod metrics;
 pub mod train;
 
-// One works on files, the other writes as it computes: neither is for a browser.
+// Two work on files, the other writes as it computes: none is for a browser.
+#[cfg(not(target_arch = "wasm32"))]
+pub mod checkpoint;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod model;
 #[cfg(not(target_arch = "wasm32"))]

@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["kernels", "compute"],
     // The cases run kernels on devices, so they stand above both.
     &["nn", "data", "conformance"],
-    &["compat", "train", "model", "tutorial", "doctor", "metrics", "tabular"],
+    &["checkpoint", "compat", "train", "model", "tutorial", "doctor", "metrics", "tabular"],
     &["cli", "main"],
 ];
 

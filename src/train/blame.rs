@@ -107,6 +107,16 @@ impl Found {
             let (smaller, found) = (six_digits(learning_rate / 10.0), six_digits(learning_rate));
             format!("try a smaller learning rate, {smaller} instead of {found}")
         };
-        Error::NotFinite { what: format!("`{}`", self.tensor), value: self.value.to_string(), step, epoch, advice }
+        Error::NotFinite {
+            what: format!("`{}`", self.tensor),
+            value: self.value.to_string(),
+            step,
+            epoch,
+            member: None,
+            layer: None,
+            rows: Vec::new(),
+            good: None,
+            advice,
+        }
     }
 }

@@ -7,6 +7,13 @@ mod plateau;
 mod schedule;
 
 mod evaluate;
+mod predict;
+
+mod members;
+mod stopping;
+
+mod checkpoint;
+mod preview;
 
 mod blame;
 mod sweep;
@@ -17,12 +24,17 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+pub use checkpoint::{Checkpoint, Saving};
 pub use evaluate::{Evaluation, Evaluator, Metric, evaluate_async, predict_async};
 #[cfg(not(target_arch = "wasm32"))]
 pub use evaluate::{evaluate, predict};
 pub use groups::Group;
+pub use members::{Best, FittedMembers, Member, MembersEpoch, MembersTrainer, fit_members};
 pub use plateau::Plateau;
+pub use predict::{predict_each_member, predict_members};
+pub use preview::{Estimate, Preview, PreviewBuffer, estimate_members, preview_members};
 pub use schedule::Schedule;
+pub use stopping::{Ended, Stopping};
 pub use trainer::Trainer;
 
 use crate::compute::{Buffer, Device, Plan, Tensor};
@@ -77,6 +89,13 @@ pub struct Settings {
     pub ema: Option<f32>,
     /// When the learning rate is reduced because the loss no longer falls. Default: never.
     pub plateau: Option<Plateau>,
+    /// When it is stopped because the loss of the rows set aside no longer falls; it then ends with the best
+    /// weights. Default: never, and with the last weights.
+    pub stopping: Option<Stopping>,
+    /// How long it may take in all, its validation included, also before it was resumed. It ends within a fifth of a
+    /// second after the batch at which the time is over, so that only how far it came depends on the clock. A schedule
+    /// does not know of it: the learning rate ends wherever the schedule is by then. Default: as long as it takes.
+    pub max_time: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -95,6 +114,8 @@ impl Default for Settings {
             accumulate: 1,
             ema: None,
             plateau: None,
+            stopping: None,
+            max_time: None,
         }
     }
 }
@@ -127,6 +148,7 @@ impl Settings {
         self.schedule.as_ref().map_or(Ok(()), Schedule::check)?;
         self.clip.as_ref().map_or(Ok(()), Clip::check)?;
         self.plateau.as_ref().map_or(Ok(()), Plateau::check)?;
+        self.stopping.as_ref().map_or(Ok(()), Stopping::check)?;
         if let Some(ema) = self.ema.filter(|ema| !(0.0..1.0).contains(ema)) {
             return refuse("fraction of the mean weights kept", ema.to_string(), "a number from 0 to below 1");
         }
@@ -155,6 +177,8 @@ pub enum Event {
     },
     /// An epoch was done.
     Epoch(Epoch),
+    /// An epoch of several members was done.
+    Members(MembersEpoch),
 }
 
 /// How an epoch went.
