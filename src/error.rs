@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -660,6 +662,144 @@ pub enum Error {
         fraction: f64,
     },
 
+    // What columns are, and how rows are split.
+    /// A column is asked to be two things.
+    #[error(
+        "{}, column {}: is to be {first} and {second} at once; give it one use",
+        path.display(), quoted(column)
+    )]
+    ColumnUses {
+        /// The file.
+        path: PathBuf,
+        /// The name of the column.
+        column: String,
+        /// One use.
+        first: &'static str,
+        /// The other use.
+        second: &'static str,
+    },
+    /// A column is not of the type that is given for it.
+    #[error(
+        "{}, {place}, column {}: found {}, expected {expected}, since the type `{given}` is given; correct the field or give another type",
+        path.display(), quoted(column), found_value(found)
+    )]
+    GivenType {
+        /// The file.
+        path: PathBuf,
+        /// Where the first row stands that does not fit.
+        place: Place,
+        /// The name of the column.
+        column: String,
+        /// The type.
+        given: String,
+        /// The field; empty where all are missing.
+        found: String,
+        /// What would do.
+        expected: &'static str,
+    },
+    /// Every column is the target, or left out for what stands in it.
+    #[error(
+        "{}: no column is left to learn from: {}; give the type of one of them, such as `category`, or another file",
+        path.display(), left_out.join(", ")
+    )]
+    NothingToLearn {
+        /// The file.
+        path: PathBuf,
+        /// The columns, and why each is left out.
+        left_out: Vec<String>,
+    },
+    /// A weight is no number from 0 upwards.
+    #[error(
+        "{}, {place}, column {}: found {}, expected a weight: a finite number of 0 or above; correct the field or delete the row",
+        path.display(), quoted(column), found_value(found)
+    )]
+    UnusableWeight {
+        /// The file.
+        path: PathBuf,
+        /// Where the row stands.
+        place: Place,
+        /// The name of the column.
+        column: String,
+        /// The field; empty where it is missing.
+        found: String,
+    },
+    /// A field by which rows are to be put in the order of time is neither a number nor a date.
+    #[error(
+        "{}, {place}, column {}: found {}, expected a finite number or a date such as 2024-01-31 in every row, to put the rows in the order of time; correct the field or delete the row",
+        path.display(), quoted(column), found_value(found)
+    )]
+    UnusableTime {
+        /// The file.
+        path: PathBuf,
+        /// Where the row stands.
+        place: Place,
+        /// The name of the column.
+        column: String,
+        /// The field; empty where it is missing.
+        found: String,
+    },
+    /// The parts of the rows to set aside leave nothing to train on, or are no parts.
+    #[error(
+        "found {validation} and {test} as the parts of the rows to validate and to test on, expected numbers of 0 or above that together are below 1, such as 0.15 and 0.15"
+    )]
+    Fractions {
+        /// The part to validate on.
+        validation: f64,
+        /// The part to test on.
+        test: f64,
+    },
+    /// There are too few rows for a row in each part, or in each part one of each class.
+    #[error(
+        "found {} to validate on and {} to test on out of {}, expected at least {needed} in each part that is asked for and in the rest; ask for other parts, or bring more rows",
+        count(*validation, "row"), count(*test, "row"), count(*rows, "row")
+    )]
+    SmallPart {
+        /// Number of rows.
+        rows: usize,
+        /// Rows to validate on.
+        validation: usize,
+        /// Rows to test on.
+        test: usize,
+        /// Rows that each part needs.
+        needed: usize,
+    },
+    /// A class has too few rows for each part of a split to have one.
+    #[error(
+        "found the class {} in {}, expected at least {needed}, one for each part of the split; join it with another class, delete its rows, or split with `random`",
+        quoted(class), count(*rows, "row")
+    )]
+    RareClass {
+        /// The class.
+        class: String,
+        /// Its rows.
+        rows: usize,
+        /// Number of parts.
+        needed: usize,
+    },
+    /// A column has too few different values for each part of a split to have its own.
+    #[error(
+        "{}, column {}: found {} that differ, expected at least {needed}, one for each part of the split; ask for fewer parts, or split by another column or with `random`",
+        path.display(), quoted(column), count(*found, "value")
+    )]
+    FewValues {
+        /// The file.
+        path: PathBuf,
+        /// The name of the column.
+        column: String,
+        /// Number of values.
+        found: usize,
+        /// Number of parts.
+        needed: usize,
+    },
+    /// A number of folds that rows cannot be cut into.
+    #[error("found {folds} folds for {}, expected from 2 folds to as many as there are rows", count(*rows, "row"))]
+    Folds {
+        /// The folds.
+        folds: usize,
+        /// Number of rows.
+        rows: usize,
+    },
+
     // Model files.
     /// A file cannot be written.
     #[error("{}: cannot be written", path.display())]
@@ -787,7 +927,8 @@ fn over_rows(rows: &[u32]) -> String {
 }
 
 /// Where a row stands in its file; both are counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Place {
     /// The line on which it begins.
     Line(usize),
@@ -865,6 +1006,11 @@ fn found_field(field: &str) -> String {
         Ok(_) => format!("{}, which is not a finite number", quoted(field)),
         Err(_) => format!("the text {}", quoted(field)),
     }
+}
+
+/// A field that was refused, whatever it should have been.
+fn found_value(field: &str) -> String {
+    if field.is_empty() { "a missing value".to_owned() } else { quoted(field) }
 }
 
 fn target_hint(field: &str) -> &'static str {

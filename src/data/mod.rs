@@ -31,6 +31,8 @@ mod table;
 mod target_column;
 
 #[cfg(feature = "data")]
+mod codes;
+#[cfg(feature = "data")]
 mod date;
 #[cfg(feature = "data")]
 mod schema;
@@ -44,6 +46,7 @@ mod target_encoding;
 pub mod idx;
 
 mod split;
+mod splitter;
 mod standardise;
 
 #[cfg(feature = "data")]
@@ -66,10 +69,10 @@ pub use preprocess::{
 };
 pub use read::{Chunks, Format, ReadOptions, read_chunks};
 #[cfg(feature = "data")]
-pub use schema::{ColumnSchema, ColumnType, Role, Schema};
+pub use schema::{ColumnSchema, ColumnType, Role, Schema, SchemaOptions, boolean};
 pub use split::Split;
+pub use splitter::{Parts, SplitRule, Splitter};
 pub use standardise::Standardiser;
-#[cfg(feature = "data")]
 #[cfg(feature = "data")]
 pub use table::{Column, ColumnBuilder, Features, Levels, MISSING, Table, Values, number_text};
 pub use target::{Classes, Targets, Task};
