@@ -43,7 +43,8 @@ use crate::{Error, Result};
 /// assert!(!bias_correction);
 /// # Ok::<(), nngpu::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Compat {
     /// This library's own. The default.
     #[default]

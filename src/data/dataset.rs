@@ -64,6 +64,41 @@ impl Dataset {
         Ok(Dataset { weights: Some(weights), ..self })
     }
 
+    /// These rows and, after them, those of `other`.
+    ///
+    /// # Errors
+    ///
+    /// Other columns, targets of another kind, weights of only one of the two, too many rows.
+    pub fn with_rows_of(self, other: &Dataset) -> Result<Dataset> {
+        let refuse = |found: &str, expected: &str| Error::Shape {
+            operation: "rows of another data set".into(),
+            found: found.into(),
+            expected: expected.into(),
+        };
+        let targets = match (self.targets, &other.targets) {
+            (Targets::Values(mut values), Targets::Values(others)) => {
+                values.extend_rows(others)?;
+                Targets::Values(values)
+            }
+            (Targets::Classes(mut classes), Targets::Classes(others)) if classes.names == others.names => {
+                classes.indices.extend(&others.indices);
+                Targets::Classes(classes)
+            }
+            _ => return Err(refuse("targets of another kind", "numbers, or the same classes")),
+        };
+        let weights = match (self.weights, &other.weights) {
+            (Some(mut weights), Some(others)) => {
+                weights.extend(others);
+                Some(weights)
+            }
+            (None, None) => None,
+            _ => return Err(refuse("weights of only one of two", "weights of both or of none")),
+        };
+        let mut features = self.features;
+        features.extend_rows(&other.features)?;
+        Ok(Dataset { weights, ..Dataset::new(features, targets)? })
+    }
+
     /// How much each row counts in training, where that was said.
     pub fn weights(&self) -> Option<&[f32]> {
         self.weights.as_deref()

@@ -43,6 +43,24 @@ impl Matrix {
         Matrix { columns: self.columns + 1, values, ..*self }
     }
 
+    /// Adds the rows of `other` at the end.
+    ///
+    /// # Errors
+    ///
+    /// Another number of columns.
+    pub fn extend_rows(&mut self, other: &Matrix) -> Result<()> {
+        if other.columns != self.columns {
+            return Err(Error::Shape {
+                operation: "rows of another matrix".into(),
+                found: format!("{} columns", other.columns),
+                expected: self.columns.to_string(),
+            });
+        }
+        self.values.extend_from_slice(&other.values);
+        self.rows += other.rows;
+        Ok(())
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows

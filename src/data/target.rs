@@ -1,10 +1,12 @@
 //! What is to be predicted: numbers or classes.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::Matrix;
+use crate::{Error, Result};
 
 /// What a network is trained for. Serialised as its [`Display`](fmt::Display) form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +26,19 @@ impl fmt::Display for Task {
             Task::Regression => "regression",
             Task::Classification => "classification",
             Task::MultiLabel => "multilabel",
+        })
+    }
+}
+
+impl FromStr for Task {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Task> {
+        let tasks = [Task::Regression, Task::Classification, Task::MultiLabel];
+        tasks.into_iter().find(|task| task.to_string() == name).ok_or_else(|| Error::Setting {
+            name: "task".into(),
+            found: format!("`{name}`"),
+            expected: "regression, classification or multilabel".into(),
         })
     }
 }

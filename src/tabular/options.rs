@@ -1,10 +1,15 @@
 //! Every setting of a training on a table, each by one name.
 
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::data::{ColumnType, Task};
+use super::Recipe;
+use crate::data::{ColumnType, PreprocessingOptions, SchemaOptions, SplitRule, TargetOptions, Task};
 use crate::nn::Init;
-use crate::{Activation, Compat, Loss};
+use crate::{Activation, Compat, Error, Loss, Result};
 
 /// Every setting of a training; what is not given follows from the data.
 ///
@@ -31,13 +36,12 @@ pub struct Options {
 
     /// What a column is, where looking at it says otherwise: zip=category. Types are number, boolean, category, date,
     /// id, constant and text
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "type", skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(
         feature = "cli",
         arg(long = "type", value_name = "COLUMN=TYPE", help_heading = "Data"),
         schemars(with = "Vec<String>")
     )]
-    #[serde(rename = "type")]
     pub types: Vec<GivenType>,
 
     /// Column that tells how much each row counts in training, a number of at least 0
@@ -79,6 +83,11 @@ pub struct Options {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "LEVELS", help_heading = "Preprocessing"))]
     pub one_hot: Option<usize>,
+
+    /// Numbers have so many further inputs, each of which rises over a range with as many rows; 0 for none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "BINS", help_heading = "Preprocessing"))]
+    pub bins: Option<usize>,
 
     /// What is learned of a number to predict: itself (linear), or its logarithm (log, log1p) [default: by its skewness]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -232,4 +241,98 @@ pub struct GivenType {
     pub column: String,
     /// What its values are.
     pub kind: ColumnType,
+}
+
+impl FromStr for GivenType {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<GivenType> {
+        let parts = text.rsplit_once('=').filter(|(column, _)| !column.is_empty());
+        let Some((column, kind)) = parts else {
+            let (found, expected) = (format!("`{text}`"), "a column and its type, such as zip=category".into());
+            return Err(Error::Setting { name: "type".into(), found, expected });
+        };
+        Ok(GivenType { column: column.into(), kind: kind.trim().parse()? })
+    }
+}
+
+impl fmt::Display for GivenType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.column, self.kind)
+    }
+}
+
+impl TryFrom<String> for GivenType {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<GivenType> {
+        text.parse()
+    }
+}
+
+impl From<GivenType> for String {
+    fn from(given: GivenType) -> String {
+        given.to_string()
+    }
+}
+
+impl Options {
+    /// What is known of the columns before looking at them.
+    pub fn schema(&self) -> SchemaOptions {
+        SchemaOptions {
+            targets: self.target.clone(),
+            ignore: self.ignore.clone(),
+            types: self.types.iter().map(|given| (given.column.clone(), given.kind)).collect(),
+            weight: self.weight.clone(),
+            group: self.group.clone(),
+            time: self.time.clone(),
+            id: None,
+        }
+    }
+
+    /// By what rows are set aside.
+    pub fn split_rule(&self) -> SplitRule {
+        match (&self.group, &self.time) {
+            (Some(column), _) => SplitRule::Group(column.clone()),
+            (None, Some(column)) => SplitRule::Time(column.clone()),
+            (None, None) => SplitRule::Stratified,
+        }
+    }
+
+    /// How columns become inputs.
+    ///
+    /// # Errors
+    ///
+    /// A rule that there is not.
+    pub fn preprocessing(&self, recipe: &Recipe) -> Result<PreprocessingOptions> {
+        let mut options = PreprocessingOptions { bins: self.bins.unwrap_or(recipe.bins), ..Default::default() };
+        if let Some(text) = &self.fill {
+            options.fill = named("fill", text, "mean, median or zero")?;
+        }
+        if let Some(text) = &self.scale {
+            options.scale = named("scale", text, "standard, quantile, minmax, robust or none")?;
+        }
+        options.one_hot_up_to = self.one_hot.unwrap_or(options.one_hot_up_to);
+        Ok(options)
+    }
+
+    /// How targets become what a network learns.
+    ///
+    /// # Errors
+    ///
+    /// A transform that there is not.
+    pub fn targets(&self) -> Result<TargetOptions> {
+        let transform = self.target_transform.as_deref();
+        let transform = transform.map(|text| named("target transform", text, "linear, log or log1p")).transpose()?;
+        Ok(TargetOptions { transform, ..Default::default() })
+    }
+}
+
+/// A setting by its name.
+fn named<T: DeserializeOwned>(name: &str, text: &str, expected: &str) -> Result<T> {
+    serde_json::from_value(text.into()).map_err(|_| Error::Setting {
+        name: name.into(),
+        found: format!("`{text}`"),
+        expected: expected.into(),
+    })
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::Options;
+use super::{Options, is_file};
+use crate::data::{Dataset, Targets};
 use crate::kernels::loss::Link;
 use crate::kernels::optimizer::Clip;
 use crate::nn::{Initial, Layer, layers_of};
@@ -14,8 +15,6 @@ use crate::{Activation, Compat, Error, Loss, Network, Optimizer, Result};
 pub struct Facts {
     /// Rows to learn from, those that training is stopped by included.
     pub rows: usize,
-    /// Inputs of the network.
-    pub inputs: usize,
     /// Columns of the targets, or classes.
     pub outputs: usize,
     /// The loss that fits the targets.
@@ -46,12 +45,12 @@ pub struct Recipe {
     pub members: usize,
     /// Which rows training is stopped by.
     pub held: Held,
+    /// Further inputs of each column of numbers, one for each range with as many rows.
+    pub bins: usize,
     /// What training makes small.
     pub loss: Loss,
     /// Whether every class counts the same in all.
     pub is_balanced: bool,
-    /// Time after which the best so far is the result.
-    pub max_time: Option<Duration>,
     /// The rest.
     pub settings: Settings,
 }
@@ -68,7 +67,6 @@ impl Recipe {
         let members = match (options.members, held) {
             (Some(0), _) => return refuse("members", "0", "a number of at least 1"),
             (Some(members), _) => members,
-            (None, Held::Folds(folds)) => folds,
             (None, _) => default_members(facts),
         };
         let loss = loss(facts, options)?;
@@ -85,7 +83,7 @@ impl Recipe {
         if batch_size == 0 {
             return refuse("batch size", "0", "a number of at least 1");
         }
-        let epochs = options.epochs.unwrap_or_else(|| default_epochs(learning_rows));
+        let epochs = options.epochs.unwrap_or_else(|| default_epochs(learning_rows, batch_size));
         let accumulate = options.accumulate.unwrap_or(1).max(1);
         let optimizer = optimizer(compat, options)?;
         let n_updates = learning_rows.div_ceil(batch_size).div_ceil(accumulate) as u64 * epochs as u64;
@@ -101,22 +99,35 @@ impl Recipe {
             accumulate,
             ema: options.ema,
             stopping: has_held.then(|| Stopping {
-                patience: options.patience.unwrap_or_else(|| default_patience(epochs)),
+                patience: options.patience.unwrap_or(usize::MAX),
                 min_delta: options.min_delta.unwrap_or(0.0),
             }),
+            max_time: options.max_time.as_deref().map(parse_time).transpose()?,
             ..Settings::default()
         };
         settings.check()?;
         Ok(Recipe {
-            layers: layers(facts, options, compat)?,
+            layers: layers(options, compat)?,
             initial,
             members,
             held,
+            bins: BINS,
             loss,
             is_balanced: is_balanced(options)?,
-            max_time: options.max_time.as_deref().map(parse_time).transpose()?,
             settings,
         })
+    }
+
+    /// Lets every class count the same in all, if that was asked for.
+    pub(super) fn balance(&mut self, data: &Dataset, rows: &[u32]) {
+        let Targets::Classes(classes) = data.targets() else { return };
+        if !self.is_balanced {
+            return;
+        }
+        let mut counts = vec![0u32; classes.names.len()];
+        rows.iter().for_each(|row| counts[classes.indices[*row as usize] as usize] += 1);
+        let weight = |count: &u32| rows.len() as f32 / (counts.len() as f32 * (*count).max(1) as f32);
+        self.settings.class_weights = Some(counts.iter().map(weight).collect());
     }
 
     /// The network for data of so many inputs, which `first` layers bring to the hidden ones.
@@ -135,22 +146,30 @@ fn refuse<T>(name: &str, found: impl ToString, expected: &str) -> Result<T> {
     Err(Error::Setting { name: name.into(), found: found.to_string(), expected: expected.into() })
 }
 
-/// Up to so many rows, each member stops by a fold of its own.
-const LARGEST_FOLDED: usize = 3_000;
-
-/// Folds of such small tables.
+/// Folds of tables in which each member stops by a fold of its own.
 const FOLDS: usize = 8;
 
-/// The part of larger tables that training is stopped by.
-const HELD_PART: f64 = 0.1;
+/// Ranges of each column of numbers.
+const BINS: usize = 8;
+
+/// The step length of AdamW.
+const LEARNING_RATE: f32 = 0.003;
+
+/// Widths of the hidden layers.
+const HIDDEN: [usize; 2] = [128, 128];
+
+/// Steps that are enough, within the fewest and the most epochs.
+const STEPS: usize = 2000;
+const EPOCHS: [usize; 2] = [20, 100];
 
 fn held(facts: &Facts, options: &Options) -> Result<Held> {
     if facts.has_validation {
         return Ok(Held::Given);
     }
-    let Some(text) = &options.validation else {
+    let Some(text) = options.validation.as_ref().filter(|text| !is_file(text)) else {
         let folds = FOLDS.min(facts.rows);
-        return Ok(if facts.rows <= LARGEST_FOLDED && folds > 1 { Held::Folds(folds) } else { Held::Part(HELD_PART) });
+        // By time no row may be learned from that comes after those to stop by.
+        return Ok(if folds > 1 && options.time.is_none() { Held::Folds(folds) } else { Held::Part(0.1) });
     };
     match text.parse::<f64>() {
         Ok(part) if (0.0..1.0).contains(&part) => Ok(Held::Part(part)),
@@ -159,32 +178,29 @@ fn held(facts: &Facts, options: &Options) -> Result<Held> {
 }
 
 fn default_members(facts: &Facts) -> usize {
-    if facts.rows <= 20_000 { 4 } else { 2 }
+    match facts.rows {
+        ..=5_000 => 8,
+        ..=20_000 => 4,
+        _ => 2,
+    }
 }
 
 fn default_batch_size(rows: usize) -> usize {
-    (rows / 40).next_power_of_two().clamp(16, 256)
+    let exponent = (rows.max(32) as f64 / 32.0).log2().round() as u32;
+    (1 << exponent.min(16)).clamp(16, 512)
 }
 
-fn default_epochs(rows: usize) -> usize {
-    if rows <= LARGEST_FOLDED { 100 } else { 60 }
+fn default_epochs(rows: usize, batch_size: usize) -> usize {
+    (STEPS / rows.div_ceil(batch_size)).clamp(EPOCHS[0], EPOCHS[1])
 }
 
-fn default_patience(epochs: usize) -> usize {
-    (epochs / 4).max(5)
-}
-
-fn default_hidden(facts: &Facts) -> Vec<usize> {
-    if facts.rows <= LARGEST_FOLDED { vec![64, 64] } else { vec![256, 256] }
-}
-
-fn layers(facts: &Facts, options: &Options, compat: Compat) -> Result<Vec<Layer>> {
+fn layers(options: &Options, compat: Compat) -> Result<Vec<Layer>> {
     if let Some(text) = &options.layers {
         return Ok(compat.layers(layers_of(text)?));
     }
     let activation = options.activation.unwrap_or(Activation::Relu);
-    let dropout = options.dropout.unwrap_or(0.1);
-    let hidden = options.hidden.clone().unwrap_or_else(|| default_hidden(facts));
+    let dropout = options.dropout.unwrap_or(0.0);
+    let hidden = options.hidden.clone().unwrap_or(HIDDEN.to_vec());
     let hidden = if hidden == [0] { &[][..] } else { &hidden };
     let mut layers = Vec::new();
     for width in hidden {
@@ -218,7 +234,8 @@ fn loss(facts: &Facts, options: &Options) -> Result<Loss> {
 
 fn optimizer(compat: Compat, options: &Options) -> Result<Optimizer> {
     let name = options.optimizer.as_deref().unwrap_or("adamw");
-    let optimizer = compat.optimizer(name, options.learning_rate)?;
+    let rate = options.learning_rate.or((name == "adamw" && compat == Compat::Nngpu).then_some(LEARNING_RATE));
+    let optimizer = compat.optimizer(name, rate)?;
     match options.weight_decay {
         None => Ok(optimizer),
         Some(part) => match optimizer.with_weight_decay(part) {
@@ -230,16 +247,21 @@ fn optimizer(compat: Compat, options: &Options) -> Result<Optimizer> {
 
 fn schedule(optimizer: &Optimizer, options: &Options, n_updates: u64) -> Result<Option<Schedule>> {
     let rate = f64::from(optimizer.learning_rate());
-    let default = if optimizer.has_learning_rate() { "one_cycle" } else { "constant" };
+    let default = if optimizer.has_learning_rate() { "warm_cosine" } else { "constant" };
     match options.schedule.as_deref().unwrap_or(default) {
         "constant" => Ok(None),
         "cosine" => Ok(Some(Schedule::cosine(rate, n_updates.max(1)))),
+        "warm_cosine" => {
+            let warm_up = n_updates / 10;
+            let wave = Schedule::cosine(rate, (n_updates - warm_up).max(1));
+            Ok(Some(if warm_up > 0 { wave.after_warm_up(warm_up) } else { wave }))
+        }
         "one_cycle" | "one-cycle" => Ok(Some(Schedule::one_cycle(rate, n_updates.max(2)))),
         text if options.learning_rate.is_none() => Ok(Some(text.parse()?)),
         text => refuse(
             "learning rate",
             format!("one beside the schedule `{text}`, which has its own"),
-            "one of the two, or a schedule of `constant`, `cosine` and `one_cycle`",
+            "one of the two, or a schedule of `constant`, `cosine`, `warm_cosine` and `one_cycle`",
         ),
     }
 }
