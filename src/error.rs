@@ -962,7 +962,7 @@ fn adapters(found: &[String]) -> String {
 }
 
 /// `1 row`, `2 rows`, `no rows`.
-fn count(n: usize, noun: &str) -> String {
+pub(crate) fn count(n: usize, noun: &str) -> String {
     match n {
         0 => format!("no {noun}s"),
         1 => format!("1 {noun}"),
@@ -971,7 +971,7 @@ fn count(n: usize, noun: &str) -> String {
 }
 
 /// `text` between backticks on one line, shortened when it is long.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 40;
     let mut shown = String::new();
     for c in text.chars().take(LONGEST) {
@@ -987,7 +987,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// The names in `names` between backticks, the first ten where there are more.
-fn list(names: &[String]) -> String {
+pub(crate) fn list(names: &[String]) -> String {
     const LONGEST: usize = 10;
     let shown: Vec<_> = names.iter().take(LONGEST).map(|name| quoted(name)).collect();
     match names.len().saturating_sub(LONGEST) {

@@ -43,6 +43,9 @@ mod preprocess;
 mod target_encoding;
 
 #[cfg(feature = "data")]
+pub mod check;
+
+#[cfg(feature = "data")]
 pub mod idx;
 
 mod split;
