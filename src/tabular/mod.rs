@@ -1,10 +1,12 @@
 //! From a table to a trained model.
 
 mod options;
+mod outcome;
 mod prepare;
 mod recipe;
 
 pub use options::{GivenType, Options};
+pub use outcome::{Outcome, Part, TEST, TRAINING, VALIDATION, names, truth_of};
 pub use prepare::{Images, Prepared, Tables};
 pub use recipe::{Facts, Held, Recipe, parse_time};
 

@@ -1,8 +1,7 @@
 //! What came of a training: the model, and its answers for the rows that it was not taught.
 
 use super::Prepared;
-use crate::data::{Matrix, TargetEncoding, Targets};
-use crate::kernels::loss::Loss;
+use crate::data::{Answers, Matrix, TargetEncoding, Targets};
 use crate::metrics::baseline::Baseline;
 use crate::metrics::{Bootstrap, Metrics, Truth, measure, measure_with_intervals};
 use crate::model::{Input, Model, Provenance, settle_unknown_levels};
@@ -59,8 +58,8 @@ impl Outcome {
         let answering = Answering { prepared, device, values: &values };
         let mut output = prepared.output.clone();
         let (held_rows, held) = answering.held_out()?;
-        if held_rows.len() >= FEWEST_TO_CORRECT {
-            correct(&mut output, &held, &prepared.data.targets().select_rows(&held_rows))?;
+        if let (Targets::Values(values), true) = (prepared.data.targets(), held_rows.len() >= FEWEST_TO_CORRECT) {
+            output.fit_smearing(&held, &values.select_rows(&held_rows));
         }
         let parts = &prepared.parts;
         let test = answering.all(&parts.test)?;
@@ -70,9 +69,25 @@ impl Outcome {
             (VALIDATION, held_rows, held),
             (TEST, parts.test.clone(), test),
         ];
-        let given = given.into_iter().filter(|(_, rows, _)| !rows.is_empty());
-        let measured = given.map(|(name, rows, answers)| answering.part(&output, name, rows, &answers));
-        let parts = measured.collect::<Result<Vec<Part>>>()?;
+        // Those that learn from all rows to train on answer for these and for the test.
+        let mut whole = Taught { predictors: answering.teach(&output, &parts.train)?, rows: parts.train.clone() };
+        whole.rows.extend(&parts.test);
+        let mut each: Vec<Taught> = Vec::new();
+        for member in &prepared.members {
+            if each.iter().all(|taught| taught.rows != member.validation) {
+                each.push(Taught {
+                    predictors: answering.teach(&output, &member.train)?,
+                    rows: member.validation.clone(),
+                });
+            }
+        }
+        let mut measured = Vec::new();
+        for (name, rows, answers) in given {
+            if !rows.is_empty() {
+                let taught = if name == VALIDATION { &each } else { std::slice::from_ref(&whole) };
+                measured.push(answering.part(&output, name, rows, &answers, taught)?);
+            }
+        }
         let model = Model {
             network: prepared.network.clone(),
             members: prepared.members.len(),
@@ -82,11 +97,169 @@ impl Outcome {
             loss: prepared.recipe.loss,
             provenance,
         };
-        Ok(Outcome { model, parts })
+        Ok(Outcome { model, parts: measured })
     }
 
     /// A part by its name.
     pub fn part(&self, name: &str) -> Option<&Part> {
         self.parts.iter().find(|part| part.name == name)
+    }
+}
+
+/// With fewer rows that were not learned from, nothing is corrected by them.
+const FEWEST_TO_CORRECT: usize = 20;
+
+/// Asks the networks.
+struct Answering<'a> {
+    prepared: &'a Prepared,
+    device: &'a Device,
+    /// Those of all members.
+    values: &'a [f32],
+}
+
+impl Answering<'_> {
+    /// The mean answers of all members for some rows, as the network has them.
+    fn all(&self, rows: &[u32]) -> Result<Matrix> {
+        let prepared = self.prepared;
+        let (members, features) = (prepared.members.len(), prepared.data.features().select_rows(rows));
+        predict_members(self.device, &prepared.network, members, self.values, &features, prepared.recipe.loss)
+    }
+
+    /// The rows that some member did not learn from and was stopped by, in order, with the mean answers of those
+    /// members.
+    fn held_out(&self) -> Result<(Vec<u32>, Matrix)> {
+        let prepared = self.prepared;
+        let members = &prepared.members;
+        if members.iter().all(|member| member.validation == members[0].validation) {
+            let rows = members[0].validation.clone();
+            let answers = self.all(&rows)?;
+            return Ok((rows, answers));
+        }
+        let columns = prepared.output.n_outputs();
+        let mut sums = vec![0f64; prepared.data.rows() * columns];
+        let mut counts = vec![0u32; prepared.data.rows()];
+        let own = self.values.chunks_exact(prepared.network.length() as usize);
+        for (member, values) in members.iter().zip(own) {
+            let features = prepared.data.features().select_rows(&member.validation);
+            let answers =
+                predict_members(self.device, &prepared.network, 1, values, &features, prepared.recipe.loss)?;
+            for (index, row) in member.validation.iter().enumerate() {
+                counts[*row as usize] += 1;
+                let sums = &mut sums[*row as usize * columns..][..columns];
+                sums.iter_mut().zip(answers.row(index)).for_each(|(sum, answer)| *sum += f64::from(*answer));
+            }
+        }
+        let rows: Vec<u32> = (0..).zip(&counts).filter(|(_, count)| **count > 0).map(|(row, _)| row).collect();
+        let mean = |row: &u32| {
+            let count = f64::from(counts[*row as usize]);
+            sums[*row as usize * columns..][..columns].iter().map(move |sum| (sum / count) as f32)
+        };
+        let values = rows.iter().flat_map(mean).collect();
+        Ok((rows.clone(), Matrix::new(rows.len(), columns, values)?))
+    }
+
+    fn part(
+        &self,
+        output: &TargetEncoding,
+        name: &'static str,
+        rows: Vec<u32>,
+        answers: &Matrix,
+        taught: &[Taught],
+    ) -> Result<Part> {
+        let prepared = self.prepared;
+        let (answers, truth) = (in_units(output, answers)?, self.truth(output, &rows)?);
+        let (names, weights) = (names(output), self.weights(&rows));
+        let of = truth_of(output, &truth, &names);
+        let bootstrap = Bootstrap { seed: prepared.recipe.settings.seed, ..Default::default() };
+        let measured = |answers: &Matrix| measure_with_intervals(answers, &of, weights.as_deref(), bootstrap);
+        let baselines = [0, 1].map(|which| self.simple(&rows, taught, which, names.len()));
+        let [constant, linear] = baselines;
+        let (metrics, baselines) = match name {
+            TRAINING => {
+                let measured = |answers: &Matrix| measure(answers, &of, weights.as_deref());
+                (measured(&answers)?, [measured(&constant?)?, measured(&linear?)?])
+            }
+            _ => (measured(&answers)?, [measured(&constant?)?, measured(&linear?)?]),
+        };
+        Ok(Part { name, rows, answers, truth, metrics, baselines })
+    }
+
+    /// What is true of some rows, in the units of the target.
+    fn truth(&self, output: &TargetEncoding, rows: &[u32]) -> Result<Targets> {
+        match self.prepared.data.targets().select_rows(rows) {
+            Targets::Values(values) => Ok(Targets::Values(match output {
+                TargetEncoding::Numbers(_) => output.restore(&values)?,
+                _ => values,
+            })),
+            classes => Ok(classes),
+        }
+    }
+
+    fn weights(&self, rows: &[u32]) -> Option<Vec<f32>> {
+        let weights = self.prepared.data.weights()?;
+        Some(rows.iter().map(|row| weights[*row as usize]).collect())
+    }
+
+    /// Teaches the simplest predictors `train`.
+    fn teach(&self, output: &TargetEncoding, train: &[u32]) -> Result<[Baseline; 2]> {
+        let (truth, names, weights) = (self.truth(output, train)?, names(output), self.weights(train));
+        let truth = truth_of(output, &truth, &names);
+        let features = self.prepared.data.features().select_rows(train);
+        Ok([
+            Baseline::constant(&truth, weights.as_deref())?,
+            Baseline::linear(&features, &truth, weights.as_deref())?,
+        ])
+    }
+
+    /// The mean answers of one kind of simple predictors for each of `rows`, of those that answer for it.
+    fn simple(&self, rows: &[u32], taught: &[Taught], which: usize, columns: usize) -> Result<Matrix> {
+        let features = self.prepared.data.features();
+        let mut sums = vec![0f32; self.prepared.data.rows() * columns];
+        let mut counts = vec![0u32; self.prepared.data.rows()];
+        for Taught { predictors, rows } in taught {
+            let answers = predictors[which].predict(&features.select_rows(rows))?;
+            for (index, row) in rows.iter().enumerate() {
+                counts[*row as usize] += 1;
+                let sums = &mut sums[*row as usize * columns..][..columns];
+                sums.iter_mut().zip(answers.row(index)).for_each(|(sum, answer)| *sum += answer);
+            }
+        }
+        let mean = |row: &u32| {
+            let count = counts[*row as usize] as f32;
+            sums[*row as usize * columns..][..columns].iter().map(move |sum| sum / count)
+        };
+        Matrix::new(rows.len(), columns, rows.iter().flat_map(mean).collect())
+    }
+}
+
+/// Simple predictors, and the rows for which they answer.
+struct Taught {
+    predictors: [Baseline; 2],
+    rows: Vec<u32>,
+}
+
+/// Answers of a network in the units of the target.
+fn in_units(output: &TargetEncoding, answers: &Matrix) -> Result<Matrix> {
+    Ok(match output.decode(answers)? {
+        Answers::Numbers { values, .. } => {
+            Matrix::new(answers.rows(), answers.columns(), values.into_iter().map(|value| value as f32).collect())?
+        }
+        Answers::Classes { probabilities, .. } | Answers::Labels { probabilities, .. } => probabilities,
+    })
+}
+
+/// The names of the columns of answers.
+pub fn names(output: &TargetEncoding) -> Vec<String> {
+    match output {
+        TargetEncoding::Classes(target) => target.classes.clone(),
+        other => other.names().into_iter().map(str::to_owned).collect(),
+    }
+}
+
+/// Targets as the truth of `output`'s task.
+pub fn truth_of<'a>(output: &TargetEncoding, targets: &'a Targets, names: &'a [String]) -> Truth<'a> {
+    match (output, targets) {
+        (TargetEncoding::Labels(_), Targets::Values(values)) => Truth::Labels { values, names },
+        (_, targets) => Truth::of(targets, names),
     }
 }
