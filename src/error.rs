@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use crate::digits::six_digits;
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -877,8 +878,8 @@ pub enum Error {
         layer: Option<String>,
         /// The rows of the step's batch in the data, counted from 0; for a feature or a target its row alone.
         rows: Vec<u32>,
-        /// How the step before it went; none for the first one.
-        good: Option<GoodStep>,
+        /// How it stood before that step; none where it was wrong already.
+        good: Option<LastGood>,
         /// What to try.
         advice: String,
     },
@@ -894,24 +895,29 @@ pub enum Error {
     },
 }
 
-/// How a step of training went that went well.
+/// How a training stood before the step that went wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct GoodStep {
-    /// The mean loss over its batch, before it.
-    pub loss: f32,
-    /// The Euclidean norm of all gradients, as the optimizer took them.
-    pub gradients: f64,
-    /// The Euclidean norm of all weights after it.
+pub struct LastGood {
+    /// The mean loss over the batch of the step before; none before the first one.
+    pub loss: Option<f32>,
+    /// The Euclidean norm of that step's gradients, as the optimizer took them; none where an epoch began after it.
+    pub gradients: Option<f64>,
+    /// The Euclidean norm of the weights after it.
     pub weights: f64,
 }
 
-impl fmt::Display for GoodStep {
+impl fmt::Display for LastGood {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let GoodStep { loss, gradients, weights } = self;
-        write!(
-            f,
-            "the step before had loss {loss}, gradients of norm {gradients:.6e} and weights of norm {weights:.6e}"
-        )
+        let digits = |value: f64| six_digits(value as f32);
+        match self.loss {
+            Some(loss) => write!(f, "the step before had loss {}", six_digits(loss))?,
+            None => write!(f, "it began")?,
+        }
+        if let Some(gradients) = self.gradients {
+            write!(f, ", gradients of norm {}", digits(gradients))?;
+        }
+        let joint = if self.loss.is_some() { " and" } else { " with" };
+        write!(f, "{joint} weights of norm {}", digits(self.weights))
     }
 }
 

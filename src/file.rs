@@ -14,6 +14,16 @@ use tempfile::NamedTempFile;
 ///
 /// What the system reports.
 pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_file_keeping(path, bytes, None)
+}
+
+/// Replaces a file as [`replace_file`] does, but keeps the old one under another name in the same folder, if there is
+/// an old one. At every moment one of the two names has a whole file.
+///
+/// # Errors
+///
+/// What the system reports.
+pub fn replace_file_keeping(path: &Path, bytes: &[u8], previous: Option<&Path>) -> io::Result<()> {
     let path = behind_links(path);
     if is_special(&path) {
         return OpenOptions::new().write(true).open(path)?.write_all(bytes);
@@ -21,6 +31,11 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = temporary_beside(&path)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
+    if let Some(previous) = previous
+        && path.exists()
+    {
+        std::fs::rename(&path, previous)?;
+    }
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

@@ -2,6 +2,9 @@
 
 mod trainer;
 
+mod members;
+mod stopping;
+
 mod groups;
 mod plateau;
 mod schedule;
@@ -9,46 +12,47 @@ mod schedule;
 mod evaluate;
 mod predict;
 
-mod members;
-mod stopping;
-
 mod checkpoint;
 mod preview;
 
-mod blame;
+mod course;
+mod learner;
+mod step;
 mod sweep;
 mod update;
 
-use std::borrow::Cow;
-use std::cell::RefCell;
+mod blame;
+mod exact;
+
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 pub use checkpoint::{Checkpoint, Saving};
-pub use evaluate::{Evaluation, Evaluator, Metric, evaluate_async, predict_async};
 #[cfg(not(target_arch = "wasm32"))]
-pub use evaluate::{evaluate, predict};
+pub use evaluate::evaluate;
+pub use evaluate::{Evaluation, Evaluator, Metric, evaluate_async};
 pub use groups::Group;
-pub use members::{Best, FittedMembers, Member, MembersEpoch, MembersTrainer, fit_members};
+#[cfg(not(target_arch = "wasm32"))]
+pub use members::fit_members;
+pub use members::{FittedMembers, Member, MembersEpoch, MembersTrainer};
 pub use plateau::Plateau;
-pub use predict::{predict_each_member, predict_members};
-pub use preview::{Estimate, Preview, PreviewBuffer, estimate_members, preview_members};
+#[cfg(not(target_arch = "wasm32"))]
+pub use predict::{predict, predict_each_member, predict_members};
+pub use predict::{predict_async, predict_each_member_async, predict_members_async};
+#[cfg(not(target_arch = "wasm32"))]
+pub use preview::estimate_members;
+pub use preview::{Estimate, Preview, PreviewBuffer, Purpose, preview_members};
 pub use schedule::Schedule;
-pub use stopping::{Ended, Stopping};
+pub use stopping::{Best, Ended, Stopping};
 pub use trainer::Trainer;
 
-use crate::compute::{Buffer, Device, Plan, Tensor};
-use crate::data::{Dataset, Targets};
-use crate::kernels::batch::{Slot, record_tally};
-use crate::kernels::dropout::record_count;
-use crate::kernels::loss::{Criterion, Loss, LossOperands, Reduction, record_criterion};
+use crate::data::Dataset;
+use crate::kernels::loss::{Loss, Reduction};
 use crate::kernels::optimizer::{Clip, Optimizer};
-use crate::nn::{Fusion, Mlp, Network, Noise};
-use crate::random::{Key, Purpose, Threefry};
+use crate::nn::{Mlp, Network};
 use crate::{Error, Result};
-use plateau::Watch;
-use sweep::{Batch, Recorded, Sweep};
-use update::{State, Update, Updater};
+use course::Course;
+use learner::Learner;
 
 /// How to train. What is not said has its default:
 ///
@@ -201,9 +205,12 @@ pub struct History {
     pub epochs: Vec<Epoch>,
     /// Whether the observer stopped it early.
     pub is_interrupted: bool,
+    /// Why it ended.
+    pub ended: Ended,
 }
 
-/// Trains `mlp` on `data` and gives how it went; the weights are then those after the last step.
+/// Trains `mlp` on `data` and gives how it went; the weights are then those after the last step, or with
+/// [`Settings::stopping`] those of the best epoch.
 ///
 /// The loss is the one that fits the targets, [`Dataset::loss`]. `observe` is told what happens;
 /// it can stop the training by breaking. Same device, seed and data give the same weights, bit for
@@ -237,187 +244,23 @@ pub async fn fit_async(
     settings: &Settings,
     observe: &mut dyn FnMut(&Event) -> ControlFlow<()>,
 ) -> Result<History> {
-    settings.check()?;
-    let mut trainer = Trainer::with(mlp, data, settings)?;
+    let (device, network) = (mlp.device().clone(), mlp.network().clone());
+    let learners = vec![Learner::of_all(settings.seed)];
+    let course = Course::new(&device, &network, mlp.buffer(), data.into(), learners, settings)?;
     let loss = settings.loss.unwrap_or(data.loss());
-    let mut evaluator = validation.map(|validation| Evaluator::with_loss(mlp, validation, loss)).transpose()?;
-    let mut history = History { epochs: Vec::new(), is_interrupted: false };
-    let mut watch = Watch::new();
-    while history.epochs.len() < settings.epochs && !history.is_interrupted {
-        let done = trainer.epoch_async(observe).await?;
-        trainer.show_average()?;
-        let Some(mut done) = done else {
-            history.is_interrupted = true;
-            break;
-        };
-        if let Some(evaluator) = &mut evaluator {
-            done.validation = Some(evaluator.run_async().await?);
+    let evaluator = validation.map(|validation| Evaluator::with_loss(mlp, validation, loss)).transpose()?;
+    let mut trainer = MembersTrainer::over(course, mlp.buffer().clone(), evaluator, Default::default(), settings);
+    let mut epochs = Vec::new();
+    while let Some(MembersEpoch { epoch, losses, validation, elapsed, .. }) = trainer.epoch_async(observe).await? {
+        let done = Epoch { epoch, loss: losses[0], validation: validation[0], elapsed };
+        if observe(&Event::Epoch(done.clone())).is_break() {
+            trainer.interrupt();
         }
-        if let Some(plateau) = &settings.plateau {
-            let loss = done.validation.map_or(done.loss, |validation| validation.loss);
-            if watch.observe(plateau, loss) {
-                trainer.reduce_learning_rate(plateau.factor, plateau.minimum)?;
-            }
-        }
-        history.is_interrupted = observe(&Event::Epoch(done.clone())).is_break() && done.epoch < settings.epochs;
-        history.epochs.push(done);
+        epochs.push(done);
     }
-    Ok(history)
-}
-
-/// Which kept tensor holds the weights.
-const PARAMETERS: usize = 0;
-
-/// Which kept tensor holds the loss of each batch.
-const LOSSES: usize = 1;
-
-/// Which kept tensor is the first of what the update keeps.
-const FIRST_OF_STATE: usize = 2;
-
-/// Records the step of training: gather, forward, loss, backward, update, count.
-fn training_sweep<'a>(
-    device: &Device,
-    network: &Network,
-    parameters: &Buffer,
-    data: Cow<'a, Dataset>,
-    settings: &Settings,
-) -> Result<(Sweep<'a>, Updater)> {
-    let objective = Objective::new(&data, settings)?;
-    let update = Update::new(network, settings)?;
-    let first = RefCell::new(None);
-    let record = |plan: &mut Plan, batch: &Batch| {
-        let (recorded, state, given) = record_step(plan, network, batch, &objective, &update, 1)?;
-        first.borrow_mut().get_or_insert((state, given));
-        Ok(recorded)
-    };
-    // The weights of rows go along as a last column of the features.
-    let weights = data.weights().map(<[f32]>::to_vec);
-    let (features, targets) = Dataset::parts(data);
-    let features = weights.map_or(features.clone(), |weights| Cow::Owned(features.with_column(&weights)));
-    let mut sweep = Sweep::new(device, features, Some(targets), settings.batch_size, 1, &[parameters], record)?;
-    let (state, Given { noise, class_weights }) = first.take().expect("a step was recorded");
-    let kept = |tensor: Tensor| {
-        let position = sweep.kept_tensors().iter().position(|kept| kept.buffer == tensor.buffer);
-        sweep.kept(position.expect("the sweep keeps what it is given"))
-    };
-    if let Some(noise) = noise {
-        device.write(&kept(noise.keys), 0, &network.noise(settings.seed))?;
-    }
-    if let (Some(tensor), Some(values)) = (class_weights, &settings.class_weights) {
-        device.write(&kept(tensor), 0, values)?;
-    }
-    let updater = Updater::new(device, network, update, &state, settings.schedule.clone(), &mut sweep)?;
-    Ok((sweep, updater))
-}
-
-/// What training makes small.
-struct Objective {
-    criterion: Criterion,
-    /// Whether a last column of the features holds the weight of each row.
-    has_weights: bool,
-    n_class_weights: Option<u32>,
-}
-
-impl Objective {
-    fn new(data: &Dataset, settings: &Settings) -> Result<Objective> {
-        let loss = settings.loss.unwrap_or(data.loss());
-        if let Some(weights) = &settings.class_weights {
-            let refuse =
-                |found: String, expected: String| Err(Error::Setting { name: "class weights".into(), found, expected });
-            let Targets::Classes(classes) = data.targets() else {
-                return refuse(format!("{} of them", weights.len()), "none, for targets that are numbers".into());
-            };
-            if weights.len() != classes.names.len() {
-                return refuse(
-                    format!("{} of them", weights.len()),
-                    format!("one for each of {}", classes.names.len()),
-                );
-            }
-            if let Some(weight) = weights.iter().find(|weight| !(**weight >= 0.0 && weight.is_finite())) {
-                return refuse(weight.to_string(), "numbers of at least 0".into());
-            }
-        }
-        check_targets(data, loss)?;
-        Ok(Objective {
-            criterion: Criterion { loss, reduction: settings.reduction },
-            has_weights: data.weights().is_some(),
-            n_class_weights: settings.class_weights.as_ref().map(|weights| weights.len() as u32),
-        })
-    }
-}
-
-/// Refuses targets that a loss has no value for.
-fn check_targets(data: &Dataset, loss: Loss) -> Result<()> {
-    let (holds, expected): (fn(f32) -> bool, _) = match loss {
-        Loss::Poisson | Loss::Tweedie { .. } => (|t| t >= 0.0, "a number of at least 0"),
-        Loss::Gamma => (|t| t > 0.0, "a number above 0"),
-        Loss::BinaryCrossEntropy | Loss::BinaryCrossEntropyOfProbabilities | Loss::BinaryFocal { .. } => {
-            (|t| (0.0..=1.0).contains(&t), "a number from 0 to 1")
-        }
-        _ => return Ok(()),
-    };
-    let Targets::Values(values) = data.targets() else { return Ok(()) };
-    match values.values().iter().position(|&value| !holds(value)) {
-        None => Ok(()),
-        Some(place) => Err(Error::Setting {
-            name: format!("target of row {} (the first is 1)", place / values.columns() + 1),
-            found: values.values()[place].to_string(),
-            expected: format!("{expected} for the loss {loss}"),
-        }),
-    }
-}
-
-/// The tensors of a step that must be written before the first one.
-struct Given {
-    noise: Option<Noise>,
-    class_weights: Option<Tensor>,
-}
-
-fn record_step(
-    plan: &mut Plan,
-    network: &Network,
-    batch: &Batch,
-    objective: &Objective,
-    update: &Update,
-    models: u32,
-) -> Result<(Recorded, State, Given)> {
-    let parameters = network.declare(plan, "parameters", models);
-    let losses = plan.tensor("losses", models, 1, batch.n_batches);
-    let state = update.declare(plan, network, models, batch.n_batches);
-    let noise = network.declare_noise(plan, models);
-    let class_weights = objective.n_class_weights.map(|count| plan.tensor("class weights", 1, 1, count));
-    let kept = [parameters, losses].into_iter().chain(state.tensors());
-    let kept = kept.chain(noise.into_iter().flat_map(|noise| [noise.keys, noise.step])).chain(class_weights).collect();
-
-    let (x, weights) = match objective.has_weights {
-        true => (batch.x.columns(0, batch.x.columns - 1), Some(batch.x.columns(batch.x.columns - 1, 1))),
-        false => (batch.x, None),
-    };
-    let pass = network.record_training(plan, Fusion::Fused, noise, parameters, x)?;
-    let output = pass.output();
-    let loss = objective.criterion.loss;
-    let [rows, columns] = loss.shape(output.rows, output.columns);
-    let values = plan.tensor("loss values", models, rows, columns);
-    let output_gradient = plan.tensor("output gradient", models, batch.rows, output.columns);
-    let targets = batch.y.expect("training has targets");
-    let operands = LossOperands { output, targets, weights, class_weights, values, gradient: output_gradient };
-    record_criterion(plan, objective.criterion, operands)?;
-    let gradients = network.declare(plan, "gradients", models);
-    network.record_backward(plan, parameters, &pass, output_gradient, gradients)?;
-    update.record_batch(plan, &state, batch, gradients, parameters)?;
-    let slot = Slot { rows: batch.full_rows, advance: batch.rows };
-    // Told as a mean, whatever is made small.
-    record_tally(plan, Reduction::Mean.scale(rows, columns), values, batch.position, slot, losses)?;
-    if let Some(noise) = noise {
-        record_count(plan, noise.step, 1)?;
-    }
-    Ok((Recorded { kept, result: None }, state, Given { noise, class_weights }))
-}
-
-/// The order in which an epoch goes through the rows: computed from the seed and the epoch's
-/// number alone.
-fn order(seed: u64, epoch: usize, rows: usize) -> Vec<u32> {
-    Threefry::new(Key::new(seed), Purpose::Shuffling, epoch as u64).permutation(rows as u32)
+    trainer.show_best().await?;
+    let ended = trainer.ended().expect("no epoch follows");
+    Ok(History { epochs, is_interrupted: ended == Ended::Interrupted, ended })
 }
 
 fn check_fit(network: &Network, data: &Dataset, loss: Loss) -> Result<()> {

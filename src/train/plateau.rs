@@ -1,5 +1,6 @@
 //! Shorter steps where the loss no longer falls.
 
+use super::exact;
 use crate::{Error, Result};
 
 /// When the learning rate is reduced because the loss no longer falls, as by PyTorch's `ReduceLROnPlateau`.
@@ -54,8 +55,9 @@ impl Plateau {
 }
 
 /// What is remembered from epoch to epoch.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Watch {
+    #[serde(with = "exact")]
     best: f64,
     n_bad: usize,
     cooling: usize,
@@ -72,7 +74,7 @@ impl Watch {
         if loss < self.best * (1.0 - plateau.threshold) {
             (self.best, self.n_bad) = (loss, 0);
         } else {
-            self.n_bad += 1;
+            self.n_bad = self.n_bad.saturating_add(1);
         }
         if self.cooling > 0 {
             (self.cooling, self.n_bad) = (self.cooling - 1, 0);

@@ -3,15 +3,12 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use web_time::{Duration, Instant};
-
-use super::blame::{Snapshot, blame};
-use super::sweep::Sweep;
-use super::update::Updater;
-use super::{Epoch, Event, LOSSES, PARAMETERS, Settings, check_fit, order, training_sweep};
+use super::course::{Course, Lap};
+use super::learner::Learner;
+use super::{Epoch, Event, Settings};
 use crate::data::Dataset;
-use crate::nn::{Mlp, Network};
-use crate::{Device, Error, Optimizer, Result};
+use crate::nn::Mlp;
+use crate::{Error, Optimizer, Result};
 
 /// A training recorded and compiled once, then taken epoch by epoch: what [`fit`](super::fit) does in a
 /// loop, for whoever wants to do something in between.
@@ -38,16 +35,8 @@ use crate::{Device, Error, Optimizer, Result};
 /// ```
 #[derive(Debug)]
 pub struct Trainer<'a> {
-    device: Device,
-    network: Network,
+    course: Course<'a>,
     optimizer: Optimizer,
-    seed: u64,
-    sweep: Sweep<'a>,
-    updater: Updater,
-    snapshot: Snapshot,
-    pace: Pace,
-    /// Epochs that were done, or broken off.
-    n_epochs: usize,
 }
 
 impl<'a> Trainer<'a> {
@@ -68,21 +57,16 @@ impl<'a> Trainer<'a> {
         Trainer::with(mlp, data, &settings)
     }
 
-    /// Records and compiles the training that `settings` describe; their epochs and their plateau are left to
-    /// whoever takes the epochs.
+    /// Records and compiles the training that `settings` describe; how long it goes on (epochs, patience, time) and
+    /// their plateau are left to whoever takes the epochs.
     ///
     /// # Errors
     ///
     /// A setting outside its range, a pattern that no parameter has, data that do not fit the network.
     pub fn with(mlp: &mut Mlp, data: impl Into<Cow<'a, Dataset>>, settings: &Settings) -> Result<Trainer<'a>> {
-        let data = data.into();
-        settings.check()?;
-        check_fit(mlp.network(), &data, settings.loss.unwrap_or(data.loss()))?;
-        let (device, network) = (mlp.device().clone(), mlp.network().clone());
-        let (sweep, updater) = training_sweep(&device, &network, mlp.buffer(), data, settings)?;
-        let snapshot = Snapshot::new(&device, &sweep)?;
-        let (optimizer, seed, pace) = (settings.optimizer, settings.seed, Pace::default());
-        Ok(Trainer { device, network, optimizer, seed, sweep, updater, snapshot, pace, n_epochs: 0 })
+        let learners = vec![Learner::of_all(settings.seed)];
+        let course = Course::new(mlp.device(), mlp.network(), mlp.buffer(), data.into(), learners, settings)?;
+        Ok(Trainer { course, optimizer: settings.optimizer })
     }
 
     /// The rule that moves the weights, with the step length of the next epoch, unless a schedule has one for each
@@ -101,7 +85,7 @@ impl<'a> Trainer<'a> {
         self.expect_learning_rate()?;
         let optimizer = self.optimizer.with_learning_rate(learning_rate);
         optimizer.check()?;
-        self.updater.set_learning_rate(learning_rate)?;
+        self.course.updater().set_learning_rate(learning_rate)?;
         self.optimizer = optimizer;
         Ok(())
     }
@@ -118,7 +102,7 @@ impl<'a> Trainer<'a> {
             return Err(Error::Setting { name: "factor of the learning rate".into(), found, expected });
         }
         self.expect_learning_rate()?;
-        if let Some(rate) = self.updater.reduce(factor, minimum)? {
+        if let Some(rate) = self.course.updater().reduce(0, factor, minimum)? {
             self.optimizer = self.optimizer.with_learning_rate(rate);
         }
         Ok(())
@@ -139,7 +123,7 @@ impl<'a> Trainer<'a> {
     ///
     /// A lost device.
     pub fn show_average(&mut self) -> Result<()> {
-        self.updater.show_average()
+        self.course.updater().show_average()
     }
 
     /// Learns from every row once and tells how it went, without a validation; nothing where `observe`
@@ -165,72 +149,12 @@ impl<'a> Trainer<'a> {
     ///
     /// As for [`Trainer::epoch`].
     pub async fn epoch_async(&mut self, observe: &mut dyn FnMut(&Event) -> ControlFlow<()>) -> Result<Option<Epoch>> {
-        let (epoch, start) = (self.n_epochs + 1, Instant::now());
-        self.updater.start_epoch(epoch)?;
-        self.snapshot.save(&self.device)?;
-        self.sweep.start(order(self.seed, epoch, self.sweep.n_rows()))?;
-        let mut is_interrupted = false;
-        while !is_interrupted && self.part().await? > 0 {
-            let event = Event::Batches { epoch, done: self.sweep.done(), total: self.sweep.n_batches() };
-            is_interrupted = observe(&event).is_break();
-        }
-        let loss = self.loss(epoch).await?;
-        self.n_epochs = epoch;
-        let done = Epoch { epoch, loss, validation: None, elapsed: start.elapsed() };
-        Ok((!is_interrupted).then_some(done))
-    }
-
-    /// Some of the batches that remain; gives how many, 0 at the end.
-    async fn part(&mut self) -> Result<usize> {
-        let start = Instant::now();
-        let count = self.sweep.advance(self.pace.limit).await?;
-        self.device.wait_async().await?;
-        self.pace.adjust(count, start.elapsed());
-        Ok(count)
-    }
-
-    /// The mean loss over the rows of the batches that were done, if all that was computed are numbers.
-    async fn loss(&mut self, epoch: usize) -> Result<f64> {
-        let losses: Vec<f32> = self.device.read_async(&self.sweep.kept(LOSSES)).await?;
-        let losses = &losses[..self.sweep.done()];
-        let weights: Vec<f32> = self.device.read_async(&self.sweep.kept(PARAMETERS)).await?;
-        // A loss tells of the weights before its step; after the last step, the weights must.
-        let is_spoiled = !weights.iter().all(|value| value.is_finite());
-        let wrong = losses.iter().position(|loss| !loss.is_finite()).or(is_spoiled.then_some(losses.len()));
-        if let Some(batch) = wrong {
-            self.snapshot.restore(&self.device)?;
-            let order = order(self.seed, epoch, self.sweep.n_rows());
-            let found = blame(&self.device, &mut self.sweep, order, batch, &self.network).await?;
-            self.snapshot.restore(&self.device)?;
-            let step = (epoch - 1) * self.sweep.n_batches() + found.step;
-            let rate = self.updater.rate_of(epoch, found.step);
-            return Err(found.into_error(step as u64, epoch as u64, rate));
-        }
-        let rows = |batch| self.sweep.batch_rows(batch) as f64;
-        let weighted = losses.iter().enumerate().map(|(batch, loss)| f64::from(*loss) * rows(batch));
-        Ok(weighted.sum::<f64>() / self.sweep.n_rows() as f64)
-    }
-}
-
-/// Sizes the parts of an epoch so that the observer hears about ten times a second. Only when it
-/// is told depends on the clock.
-#[derive(Debug)]
-struct Pace {
-    limit: usize,
-}
-
-impl Default for Pace {
-    fn default() -> Pace {
-        Pace { limit: 1 }
-    }
-}
-
-impl Pace {
-    fn adjust(&mut self, count: usize, elapsed: Duration) {
-        if elapsed > Duration::from_millis(150) {
-            self.limit = (self.limit / 2).max(1);
-        } else if elapsed < Duration::from_millis(60) && count == self.limit {
-            self.limit *= 2;
+        match self.course.epoch(None, &|_| true, observe).await? {
+            Lap::BrokenOff(_) => Ok(None),
+            Lap::Done(losses, elapsed) => {
+                let (epoch, loss) = (self.course.n_epochs(), losses[0]);
+                Ok(Some(Epoch { epoch, loss, validation: None, elapsed }))
+            }
         }
     }
 }

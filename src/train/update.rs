@@ -1,9 +1,11 @@
 //! What follows the gradients in a step: clipping, the optimizers, the mean of the weights.
 
+use super::Settings;
+use super::exact;
 use super::groups::{Share, shares};
 use super::schedule::Schedule;
+use super::step::{FIRST_OF_STATE, PARAMETERS};
 use super::sweep::{Batch, Sweep};
-use super::{FIRST_OF_STATE, PARAMETERS, Settings};
 use crate::Result;
 use crate::compute::{Buffer, Device, Plan, Program, Tensor};
 use crate::kernels::array::{record_blend, record_copy};
@@ -29,7 +31,7 @@ pub(super) struct Update {
 #[derive(Clone, Debug)]
 pub(super) struct State {
     optimizers: Vec<OptimizerState>,
-    /// `[1, 1, updates of an epoch]`: the learning rate of each.
+    /// `[models, 1, updates of an epoch]`: the learning rate of each.
     rates: Option<Tensor>,
     /// The mean gradient over the batches of an update so far.
     gradients: Option<Tensor>,
@@ -61,7 +63,7 @@ impl Update {
     pub(super) fn declare(&self, plan: &mut Plan, network: &Network, models: u32, n_batches: u32) -> State {
         let n_updates = n_batches.div_ceil(self.accumulate);
         State {
-            rates: self.has_schedule.then(|| plan.tensor("learning rates", 1, 1, n_updates)),
+            rates: self.has_schedule.then(|| plan.tensor("learning rates", models, 1, n_updates)),
             gradients: (self.accumulate > 1).then(|| network.declare(plan, "mean gradients", models)),
             average: self.ema.map(|_| network.declare(plan, "mean weights", models)),
             optimizers: self
@@ -108,10 +110,73 @@ impl Update {
         }
     }
 
+    /// What runs after each so many batches, where several make an update.
+    pub(super) fn follower(&self, network: &Network, models: u32, n_batches: usize) -> Result<Option<Follower>> {
+        if self.accumulate == 1 {
+            return Ok(None);
+        }
+        let mut plan = Plan::new();
+        let parameters = network.declare(&mut plan, "parameters", models);
+        let state = self.declare(&mut plan, network, models, n_batches as u32);
+        self.record_update(&mut plan, &state, state.gradients.expect("several batches"), parameters)?;
+        let tensors = [parameters].into_iter().chain(state.tensors()).collect();
+        Ok(Some(Follower { plan, every: self.accumulate as usize, tensors }))
+    }
+
     /// What a group's learning rate is of the others'.
     fn factor(&self, share: &Share) -> f32 {
-        let rate = share.optimizer.learning_rate();
-        if rate == self.base_rate { 1.0 } else { rate / self.base_rate }
+        ratio(share.optimizer.learning_rate(), self.base_rate)
+    }
+
+    /// The learning rates that a model begins with.
+    fn control(&self, schedule: Option<Schedule>) -> Control {
+        let shares = self.shares.iter().map(|share| share.optimizer.learning_rate()).collect();
+        Control { rates: Rates { base: self.base_rate, shares, scale: 1.0, minimum: 0.0 }, schedule }
+    }
+}
+
+fn ratio(rate: f32, base: f32) -> f32 {
+    if rate == base { 1.0 } else { rate / base }
+}
+
+/// The update where several batches make one.
+pub(super) struct Follower {
+    pub plan: Plan,
+    /// Batches.
+    pub every: usize,
+    /// The parameters and the state.
+    pub tensors: Vec<Tensor>,
+}
+
+/// What became of a model's learning rates in its training.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Rates {
+    /// The optimizer's, and those of each group.
+    #[serde(with = "exact::single")]
+    base: f32,
+    #[serde(with = "exact::singles")]
+    shares: Vec<f32>,
+    /// What plateaus have left of a schedule's rates, and how low they may bring them.
+    #[serde(with = "exact")]
+    scale: f64,
+    #[serde(with = "exact")]
+    minimum: f64,
+}
+
+/// What decides on the learning rate of one model.
+#[derive(Clone, Debug, PartialEq)]
+struct Control {
+    rates: Rates,
+    schedule: Option<Schedule>,
+}
+
+impl Control {
+    /// The learning rate of a step, counted from 0.
+    fn rate(&self, step: u64) -> f32 {
+        let Some(schedule) = &self.schedule else { return self.rates.base };
+        let rate = schedule.rate(step);
+        // Not below the least, unless the schedule itself goes there.
+        (rate * self.rates.scale).max(self.rates.minimum.min(rate)) as f32
     }
 }
 
@@ -125,10 +190,8 @@ pub(super) struct Updater {
     rates: Option<Buffer>,
     n_updates: usize,
     average: Option<Average>,
-    schedule: Option<Schedule>,
-    /// What plateaus have left of the schedule's rates, and how low they may bring them.
-    scale: f64,
-    minimum: f64,
+    /// Of each model.
+    controls: Vec<Control>,
 }
 
 impl Updater {
@@ -160,18 +223,16 @@ impl Updater {
         let settings = state.optimizers.iter().map(|optimizer| buffer(optimizer.settings)).collect();
         let (rates, average) = (state.rates.map(buffer), average.transpose()?);
         let n_updates = sweep.n_batches().div_ceil(update.accumulate as usize);
-        if state.gradients.is_some() {
-            let mut plan = Plan::new();
-            let own = network.declare(&mut plan, "parameters", parameters.models);
-            let state = update.declare(&mut plan, network, parameters.models, sweep.n_batches() as u32);
-            update.record_update(&mut plan, &state, state.gradients.expect("several batches"), own)?;
-            let tensors = [own].into_iter().chain(state.tensors());
+        if let Some(Follower { plan, every, tensors }) =
+            update.follower(network, parameters.models, sweep.n_batches())?
+        {
             let buffers = [&kept[PARAMETERS]].into_iter().chain(&kept[FIRST_OF_STATE..]);
-            let given: Vec<_> = tensors.map(|tensor| tensor.buffer).zip(buffers).collect();
-            sweep.follow_each(update.accumulate as usize, device.compile(&plan, &given)?);
+            let given: Vec<_> = tensors.iter().map(|tensor| tensor.buffer).zip(buffers).collect();
+            sweep.follow_each(every, device.compile(&plan, &given)?);
         }
         let device = device.clone();
-        Ok(Updater { device, update, settings, rates, n_updates, average, schedule, scale: 1.0, minimum: 0.0 })
+        let controls = vec![update.control(schedule); parameters.models as usize];
+        Ok(Updater { device, update, settings, rates, n_updates, average, controls })
     }
 
     /// Writes the learning rates of an epoch, whose number is counted from 1.
@@ -179,56 +240,74 @@ impl Updater {
         self.hide_average()?;
         let Some(rates) = &self.rates else { return Ok(()) };
         let first = (epoch - 1) * self.n_updates;
-        let table: Vec<f32> = (first..first + self.n_updates).map(|step| self.rate(step as u64)).collect();
+        let mut table: Vec<f32> = Vec::with_capacity(self.n_updates * self.controls.len());
+        for (model, control) in self.controls.iter().enumerate() {
+            match model.checked_sub(1).filter(|before| self.controls[*before] == *control) {
+                Some(before) => table.extend_from_within(before * self.n_updates..model * self.n_updates),
+                None => table.extend((first..first + self.n_updates).map(|step| control.rate(step as u64))),
+            }
+        }
         self.device.write(rates, 0, &table)
     }
 
-    /// The learning rate of a step, counted from 0.
-    fn rate(&self, step: u64) -> f32 {
-        let Some(schedule) = &self.schedule else { return self.update.base_rate };
-        let rate = schedule.rate(step);
-        // Not below the least, unless the schedule itself goes there.
-        (rate * self.scale).max(self.minimum.min(rate)) as f32
-    }
-
-    /// The learning rate of a batch of an epoch; both are counted from 1.
-    pub(super) fn rate_of(&self, epoch: usize, batch: usize) -> f32 {
+    /// A model's learning rate of a batch of an epoch; both are counted from 1.
+    pub(super) fn rate_of(&self, model: usize, epoch: usize, batch: usize) -> f32 {
         let update = batch.max(1).div_ceil(self.update.accumulate as usize);
-        self.rate(((epoch - 1) * self.n_updates + update - 1) as u64)
+        self.controls[model].rate(((epoch - 1) * self.n_updates + update - 1) as u64)
     }
 
-    /// One learning rate from the next epoch on, also in the place of a schedule. Each group keeps its multiple,
-    /// and steps of relative length stay what they are.
+    /// One learning rate of all models from the next epoch on, also in the place of a schedule. Each group keeps its
+    /// multiple, and steps of relative length stay what they are.
     pub(super) fn set_learning_rate(&mut self, rate: f32) -> Result<()> {
+        (0..self.controls.len()).try_for_each(|model| self.set_rate_of(model, rate))
+    }
+
+    fn set_rate_of(&mut self, model: usize, rate: f32) -> Result<()> {
+        let Control { rates, schedule } = &mut self.controls[model];
         if self.rates.is_some() {
-            (self.schedule, self.scale, self.minimum) = (Some(Schedule::constant(rate.into())), 1.0, 0.0);
+            (*schedule, rates.scale, rates.minimum) = (Some(Schedule::constant(rate.into())), 1.0, 0.0);
             return Ok(());
         }
-        let shares = self.update.shares.iter_mut().zip(&self.settings);
-        for (share, buffer) in shares.filter(|(share, _)| share.optimizer.has_learning_rate()) {
-            let own = share.optimizer.learning_rate();
-            let factor = if own == self.update.base_rate { 1.0 } else { own / self.update.base_rate };
-            share.optimizer = share.optimizer.with_learning_rate(rate * factor);
-            let settings = share.optimizer.settings();
-            self.device.write(buffer, 0, &settings.repeat(buffer.len() / settings.len()))?;
+        let shares = self.update.shares.iter().zip(&mut rates.shares).zip(&self.settings);
+        for ((share, own), buffer) in shares.filter(|((share, _), _)| share.optimizer.has_learning_rate()) {
+            *own = rate * ratio(*own, rates.base);
+            let settings = share.optimizer.with_learning_rate(*own).settings();
+            self.device.write(buffer, model * settings.len(), &settings)?;
         }
-        self.update.base_rate = rate;
+        rates.base = rate;
         Ok(())
     }
 
-    /// Multiplies the learning rate from the next epoch on, of a schedule all rates, but not below `minimum`.
+    /// Multiplies a model's learning rate from the next epoch on, of a schedule all rates, but not below `minimum`.
     /// Gives the optimizers' rate, where no schedule has another for each step.
-    pub(super) fn reduce(&mut self, factor: f64, minimum: f64) -> Result<Option<f32>> {
+    pub(super) fn reduce(&mut self, model: usize, factor: f64, minimum: f64) -> Result<Option<f32>> {
+        let rates = &mut self.controls[model].rates;
         if self.rates.is_some() {
-            (self.scale, self.minimum) = (self.scale * factor, minimum);
+            (rates.scale, rates.minimum) = (rates.scale * factor, minimum);
             return Ok(None);
         }
-        let rate = f64::from(self.update.base_rate);
+        let rate = f64::from(rates.base);
         let reduced = (rate * factor).max(minimum.min(rate)) as f32;
         // Not so small that it is 0.
-        let reduced = reduced.max(f32::MIN_POSITIVE.min(self.update.base_rate));
-        self.set_learning_rate(reduced)?;
+        let reduced = reduced.max(f32::MIN_POSITIVE.min(rates.base));
+        self.set_rate_of(model, reduced)?;
         Ok(Some(reduced))
+    }
+
+    /// What became of each model's learning rates.
+    pub(super) fn learning_rates(&self) -> impl Iterator<Item = &Rates> {
+        self.controls.iter().map(|control| &control.rates)
+    }
+
+    /// Takes the learning rates up where another training left them; what stands on the device is for the caller to
+    /// write. Whether there are as many as here.
+    pub(super) fn restore(&mut self, rates: &[Rates]) -> bool {
+        let fits = rates.len() == self.controls.len()
+            && rates.iter().all(|rates| rates.shares.len() == self.update.shares.len());
+        if fits {
+            self.controls.iter_mut().zip(rates).for_each(|(control, rates)| control.rates = rates.clone());
+        }
+        fits
     }
 
     /// Puts the mean of the weights in their place, where there is one.
@@ -239,6 +318,13 @@ impl Updater {
     /// Puts the weights back.
     pub(super) fn hide_average(&mut self) -> Result<()> {
         self.average.as_mut().map_or(Ok(()), |average| average.hide(&self.device))
+    }
+
+    /// Takes note that others have put the weights back.
+    pub(super) fn forget_shown_average(&mut self) {
+        if let Some(average) = &mut self.average {
+            average.is_shown = false;
+        }
     }
 }
 
@@ -285,8 +371,12 @@ impl Average {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::borrow::Cow;
+
     use crate::data::{Dataset, Matrix, Targets};
-    use crate::train::{Group, training_sweep};
+    use crate::train::Group;
+    use crate::train::learner::Learner;
+    use crate::train::step::training_sweep;
     use crate::{Activation, Mlp, Optimizer};
 
     /// All that the sweep keeps after an epoch in parts of at most `limit` batches.
@@ -297,7 +387,7 @@ mod tests {
         let data = Dataset::new(x, y).expect("as many targets as rows");
         let mlp = Mlp::new(device, &[1, 6, 1], Activation::Tanh, 1).expect("a network");
         let (mut sweep, mut updater) =
-            training_sweep(device, mlp.network(), mlp.buffer(), std::borrow::Cow::Owned(data), settings)
+            training_sweep(device, mlp.network(), mlp.buffer(), Cow::Owned(data), &[Learner::of_all(1)], settings)
                 .expect("settings");
         pollster::block_on(async {
             for epoch in 1..=2 {
