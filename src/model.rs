@@ -1,151 +1,79 @@
 //! A trained network with what it needs to take raw data and to name its answers.
 
+mod description;
+mod provenance;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Matrix, Standardiser, Task};
+use self::description::Description;
+pub use self::provenance::{DataFile, Provenance};
+pub use crate::data::{Answers, Predictions};
+use crate::data::{Matrix, Preprocessing, Table, TargetEncoding};
 use crate::file::check_writable;
-use crate::kernels::activation::Activation;
 use crate::kernels::loss::Loss;
-use crate::nn::{Mlp, Names, Network, WeightsFormat, WeightsOptions, read_weights, write_weights};
+use crate::nn::{Layer, Mlp, Network, Role, read_members, write_members};
 use crate::{Device, Error, Result, train};
 
-/// A trained network with its preprocessing, as a file holds it.
+/// A trained network, or several of one shape, with the preprocessing, as a file holds it.
 ///
 /// The file is safetensors: weights under the names of [`Network::parameters`], so that other
-/// programs can read them, and everything else as JSON under the key `nngpu` of its metadata.
+/// programs can read them, those of several members as `members.0.layers.0.weight` and so on; and everything else as
+/// JSON under the key `nngpu` of its metadata. The same model gives the same bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     /// The shape of the network.
     pub network: Network,
-    /// Its parameters, laid out as [`Network::parameters`] tells.
+    /// How many networks of this shape answer together; at least 1.
+    pub members: usize,
+    /// Their parameters, those of one member after those of the other, each laid out as [`Network::parameters`] tells.
     pub values: Vec<f32>,
     /// What it takes.
     pub input: Input,
     /// What it answers.
-    pub output: Output,
+    pub output: TargetEncoding,
     /// The loss by which it learned, which tells what its outputs mean: [`Loss::link`].
     pub loss: Loss,
+    /// Where it comes from.
+    pub provenance: Provenance,
 }
 
 /// What a model takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Input {
-    /// Columns of a table, by name, brought to one scale.
-    Table {
-        /// The names of the columns, in the order of the network's inputs.
-        columns: Vec<String>,
-        /// What was fitted on the rows it learned from.
-        standardiser: Standardiser,
-    },
+    /// Columns of a table, by name, and what becomes of them.
+    Table(Preprocessing),
     /// Images of bytes, divided by 255.
     Images,
 }
 
-/// What a model answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Output {
-    /// A number.
-    Number {
-        /// What the number is.
-        name: String,
-        /// What was fitted on the targets it learned from.
-        standardiser: Standardiser,
-    },
-    /// One of some classes.
-    Class {
-        /// What the class is of.
-        name: String,
-        /// The classes, in the order of the network's outputs.
-        classes: Vec<String>,
-    },
-}
-
-impl Output {
-    /// The task that it answers.
-    pub fn task(&self) -> Task {
-        match self {
-            Output::Number { .. } => Task::Regression,
-            Output::Class { .. } => Task::Classification,
-        }
-    }
-
-    /// What is predicted.
-    pub fn name(&self) -> &str {
-        let (Output::Number { name, .. } | Output::Class { name, .. }) = self;
-        name
-    }
-}
-
-/// What a model says of some rows.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Predictions {
-    /// A number for each row, in the units of the target.
-    Numbers(Vec<f32>),
-    /// The probability of each class for each row, `[rows, classes]`.
-    Probabilities(Matrix),
-}
-
-/// The metadata of a file. A change that older versions cannot read raises `version`.
-#[derive(Serialize, Deserialize)]
-struct Description {
-    version: u32,
-    #[serde(flatten)]
-    shape: Shape,
-    input: Input,
-    output: Output,
-    /// Since version 2.
-    loss: Option<Loss>,
-}
-
-/// The network, as each version of the format tells it.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Shape {
-    /// Version 2.
-    Layers { network: Network },
-    /// Version 1, of linear layers with one activation.
-    Sizes { sizes: Vec<usize>, activation: Activation },
-}
-
-const VERSION: u32 = 2;
-
 /// The longest header that the safetensors format allows, in bytes.
 const MAX_HEADER: u64 = 100_000_000;
 
-/// The key of the description in a file's metadata.
+/// The key of the description in a file's metadata. It is the only one: the order of several is not kept.
 const KEY: &str = "nngpu";
-
-/// Whatever the file is called, its weights are safetensors under the network's own names.
-fn weights_options() -> WeightsOptions {
-    WeightsOptions { format: Some(WeightsFormat::Safetensors), names: Names::Own, convert: false }
-}
 
 impl Model {
     /// Writes the model. The file appears whole or not at all; an older one stays until then.
     ///
     /// # Errors
     ///
-    /// A file that cannot be written.
+    /// Parts that do not fit each other, a file that cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let description = Description {
-            version: VERSION,
-            shape: Shape::Layers { network: self.network.clone() },
-            input: self.input.clone(),
-            output: self.output.clone(),
-            loss: Some(self.loss),
-        };
-        let text = serde_json::to_string(&description)
-            .map_err(|error| Error::WriteFile { path: path.into(), source: error.into() })?;
-        write_weights(path, &self.network, &self.values, Some((KEY, &text)), &weights_options())
+        let failed = |error: std::io::Error| Error::WriteFile { path: path.into(), source: error };
+        // What could not be read again is not written.
+        self.check().map_err(|problem| failed(std::io::Error::other(problem)))?;
+        let Model { network, members, values, input, output, loss, provenance } = self;
+        let description = Description::new(network, *members, *loss, input, output, provenance);
+        let text = serde_json::to_string(&description).map_err(|error| failed(error.into()))?;
+        write_members(path, network, *members, values, Some((KEY, &text)))
     }
 
-    /// Reads a model.
+    /// Reads a model, of any version of the format.
     ///
     /// # Errors
     ///
@@ -153,36 +81,17 @@ impl Model {
     pub fn load(path: &Path) -> Result<Model> {
         let refuse = |problem: String| Error::ModelFile { path: path.into(), problem };
         let mut found = None;
-        let (values, network) = read_weights(path, &weights_options(), |metadata| {
+        let (values, network, members) = read_members(path, |metadata| {
             let text = metadata.get(KEY).ok_or_else(|| {
                 refuse("a safetensors file, but not one that `nngpu train` wrote: its description is missing".into())
             })?;
-            let version: serde_json::Value =
-                serde_json::from_str(text).map_err(|error| refuse(format!("its description is damaged: {error}")))?;
-            if version["version"] != VERSION && version["version"] != 1 {
-                return Err(refuse(format!(
-                    "found version {} of the format, expected 1 or {VERSION}; use the nngpu that wrote it, or train again",
-                    version["version"]
-                )));
-            }
-            let description: Description = serde_json::from_value(version)
-                .map_err(|error| refuse(format!("its description is damaged: {error}")))?;
-            let network = match description.shape {
-                Shape::Layers { network } => network,
-                Shape::Sizes { sizes, activation } => Network::new(&sizes, activation)?,
-            };
-            let loss = description.loss.unwrap_or(match &description.output {
-                Output::Number { .. } => Loss::Mse,
-                Output::Class { .. } => Loss::CrossEntropy,
-            });
-            found = Some((description.input, description.output, loss));
-            Ok(network)
+            let description = Description::read(text).map_err(refuse)?;
+            let shape = (description.network.clone(), description.members);
+            found = Some(description);
+            Ok(shape)
         })?;
-        let (input, output, loss) = found.expect("the description was read before the weights");
-        let model = Model { network, values, input, output, loss };
-        if let Some(value) = model.values.iter().find(|value| !value.is_finite()) {
-            return Err(refuse(format!("found the weight {value}, expected finite numbers; train again")));
-        }
+        let Description { loss, input, output, provenance, .. } = found.expect("it was read before the weights");
+        let model = Model { network, members, values, input, output, loss, provenance };
         model.check().map_err(refuse)?;
         Ok(model)
     }
@@ -214,56 +123,126 @@ impl Model {
         header.is_some_and(|header| header["__metadata__"][KEY].is_string())
     }
 
-    /// The parts of a description must fit each other.
+    /// The parts of a model must fit each other.
     fn check(&self) -> Result<(), String> {
         let (inputs, outputs) = (self.network.inputs() as usize, self.network.outputs() as usize);
-        if let Input::Table { columns, standardiser } = &self.input
-            && (columns.len() != inputs || standardiser.mean().len() != inputs)
-        {
-            return Err(format!("found {} columns for {inputs} inputs", columns.len()));
+        let length = self.network.length() as usize;
+        if self.members == 0 || self.members.checked_mul(length) != Some(self.values.len()) {
+            return Err(format!("found {} parameters for {} members of {length}", self.values.len(), self.members));
         }
-        match &self.output {
-            Output::Class { classes, .. } if classes.len() != outputs => {
-                Err(format!("found {} classes for {outputs} outputs", classes.len()))
-            }
-            Output::Class { .. } if !self.loss.takes_classes() => {
-                Err(format!("found classes learned by {}, which takes none", self.loss))
-            }
-            Output::Number { standardiser, .. }
-                if outputs != self.loss.n_outputs(1) as usize || standardiser.mean().len() != 1 =>
-            {
-                Err(format!("found {outputs} outputs for one number, learned by {}", self.loss))
-            }
-            _ => Ok(()),
+        if let Some(value) = self.values.iter().find(|value| !value.is_finite()) {
+            return Err(format!("found the weight {value}, expected finite numbers; train again"));
+        }
+        if let Input::Table(preprocessing) = &self.input
+            && preprocessing.n_inputs() != inputs
+        {
+            return Err(format!("found columns that make {} inputs for {inputs}", preprocessing.n_inputs()));
+        }
+        let (n_answers, what) = match &self.output {
+            TargetEncoding::Numbers(targets) => (targets.len(), "numbers"),
+            TargetEncoding::Classes(target) => (target.classes.len(), "classes"),
+            TargetEncoding::Labels(labels) => (labels.len(), "labels"),
+        };
+        let expected = u32::try_from(n_answers).ok().and_then(|n| n.checked_mul(2).map(|_| self.loss.n_outputs(n)));
+        if expected != Some(outputs as u32) {
+            return Err(format!("found {outputs} outputs for {n_answers} {what}, learned by {}", self.loss));
+        }
+        let is_right = match &self.output {
+            TargetEncoding::Classes(_) => self.loss.takes_classes(),
+            TargetEncoding::Numbers(_) | TargetEncoding::Labels(_) => self.loss.takes_numbers(),
+        };
+        if is_right { Ok(()) } else { Err(format!("found {what} learned by {}, which takes none", self.loss)) }
+    }
+
+    /// Predicts the rows of a table, whose columns may stand in any order.
+    ///
+    /// # Errors
+    ///
+    /// A model of images; a column that is not there or a field that cannot be taken, as
+    /// [`Preprocessing::apply`] tells; a lost device.
+    pub fn predict(&self, device: &Device, table: &Table) -> Result<Predictions> {
+        match &self.input {
+            Input::Table(preprocessing) => self.predict_matrix(device, &preprocessing.apply(table)?),
+            Input::Images => Err(Error::Setting {
+                name: "data".into(),
+                found: "a table".into(),
+                expected: "images, as the model learned from".into(),
+            }),
         }
     }
 
-    /// Predicts rows of raw features, `[rows, inputs]`: columns in the order of [`Input::Table`],
-    /// or pixels divided by 255.
+    /// Predicts rows of inputs, `[rows, inputs]`: what [`Preprocessing::apply`] gives, or pixels divided by 255.
     ///
     /// # Errors
     ///
     /// Another number of columns, a lost device.
-    pub fn predict(&self, device: &Device, mut features: Matrix) -> Result<Predictions> {
-        let inputs = self.network.inputs() as usize;
-        if features.columns() != inputs {
+    pub fn predict_matrix(&self, device: &Device, inputs: &Matrix) -> Result<Predictions> {
+        self.output.decode_members(&self.answers(device, inputs)?)
+    }
+
+    /// The answers of each member for rows of inputs, `[rows, outputs]` each, as the network gives them:
+    /// [`TargetEncoding::decode`] tells what they say.
+    ///
+    /// # Errors
+    ///
+    /// As for [`predict_matrix`](Self::predict_matrix).
+    pub fn answers(&self, device: &Device, inputs: &Matrix) -> Result<Vec<Matrix>> {
+        let n_inputs = self.network.inputs() as usize;
+        if inputs.columns() != n_inputs {
             return Err(Error::Shape {
                 operation: "prediction".into(),
-                found: format!("{} columns", features.columns()),
-                expected: format!("{inputs}, as the model has inputs"),
+                found: format!("{} columns", inputs.columns()),
+                expected: format!("{n_inputs}, as the model has inputs"),
             });
         }
-        if let Input::Table { standardiser, .. } = &self.input {
-            standardiser.apply(&mut features);
+        let answer = |values: &[f32]| {
+            let mlp = Mlp::with(device, self.network.clone(), values)?;
+            train::predict(&mlp, inputs, self.loss)
+        };
+        self.values.chunks_exact(self.network.length() as usize).map(answer).collect()
+    }
+}
+
+/// The layers with which a network for these inputs begins: an embedding for each of
+/// [`Preprocessing::embeddings`], in order.
+pub fn embedding_layers(preprocessing: &Preprocessing) -> Vec<Layer> {
+    let layer = |input: crate::data::EmbeddedInput| Layer::Embedding {
+        column: input.column,
+        levels: input.levels,
+        size: input.size,
+    };
+    preprocessing.embeddings().into_iter().map(layer).collect()
+}
+
+/// Gives levels that are not known the mean of the vectors of those that are, weighted by their rows, where nothing
+/// was learned for them: no level was joined and none was missing. Without it their vector is the one that was drawn
+/// before training. `values` are those of one member or of several, one after the other.
+///
+/// # Panics
+///
+/// A network that does not begin with [`embedding_layers`], another number of values.
+pub fn settle_unknown_levels(network: &Network, values: &mut [f32], preprocessing: &Preprocessing) {
+    let tables: Vec<_> = network.parameters().iter().filter(|spec| spec.role == Role::Table).collect();
+    let embedded = preprocessing.columns().iter().rev().filter_map(|column| match &column.encoder {
+        crate::data::Encoder::Embedding(encoder) => Some(&encoder.levels),
+        _ => None,
+    });
+    let length = network.length() as usize;
+    assert_eq!(values.len() % length, 0, "values of members of {length}");
+    for (spec, levels) in tables.into_iter().zip(embedded) {
+        assert_eq!(spec.rows as usize, levels.names.len() + 1, "{}: levels", spec.name);
+        let n_rows: usize = levels.counts.iter().sum();
+        if levels.n_rare + levels.n_missing > 0 || n_rows == 0 {
+            continue;
         }
-        let mlp = Mlp::with(device, self.network.clone(), &self.values)?;
-        match &self.output {
-            Output::Number { standardiser, .. } => {
-                let mut numbers = train::predict(&mlp, &features, self.loss)?;
-                standardiser.undo(&mut numbers);
-                Ok(Predictions::Numbers(numbers.into_values()))
+        let size = spec.columns as usize;
+        for member in values.chunks_exact_mut(length) {
+            let (unknown, known) = member[spec.range()].split_at_mut(size);
+            for (column, unknown) in unknown.iter_mut().enumerate() {
+                let weighted = known[column..].iter().step_by(size).zip(&levels.counts);
+                let sum: f64 = weighted.map(|(value, count)| f64::from(*value) * *count as f64).sum();
+                *unknown = (sum / n_rows as f64) as f32;
             }
-            Output::Class { .. } => Ok(Predictions::Probabilities(train::predict(&mlp, &features, self.loss)?)),
         }
     }
 }

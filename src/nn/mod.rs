@@ -21,4 +21,4 @@ pub(crate) use parameter::matches;
 pub use parameter::{ParameterSpec, Role};
 pub use parameters::Parameters;
 pub use pass::{Fusion, Noise, Pass};
-pub use weights::{Names, WeightsFormat, WeightsOptions, read_weights, write_weights};
+pub use weights::{Names, WeightsFormat, WeightsOptions, read_members, read_weights, write_members, write_weights};

@@ -311,9 +311,18 @@ impl serde::Serialize for Network {
 
 impl<'de> serde::Deserialize<'de> for Network {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Network, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        let text = String::deserialize(deserializer)?;
+        // Layers take many times as much memory as their text: a file must not decide how much that is.
+        if text.len() > LONGEST_TEXT {
+            let problem = format!("found layers of {} bytes, expected at most {LONGEST_TEXT}", text.len());
+            return Err(serde::de::Error::custom(problem));
+        }
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
+
+/// The longest text of a network in a file: tens of thousands of layers.
+const LONGEST_TEXT: usize = 1 << 18;
 
 impl FromStr for Network {
     type Err = Error;

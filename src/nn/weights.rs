@@ -56,7 +56,6 @@ pub fn write_weights(
     metadata: Option<(&str, &str)>,
     options: &WeightsOptions,
 ) -> Result<()> {
-    let failed = |source| Error::WriteFile { path: path.into(), source };
     let names = options.names.in_file(network.parameters())?;
     let tensors = names.iter().zip(network.parameters()).map(|(name, spec)| {
         let bytes: &[u8] = bytemuck::cast_slice(&values[spec.range()]);
@@ -64,9 +63,65 @@ pub fn write_weights(
     });
     let is_npz = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
     let by_extension = if is_npz { WeightsFormat::Npz } else { WeightsFormat::Safetensors };
-    let bytes = match options.format.unwrap_or(by_extension) {
+    write_tensors(path, tensors.collect(), metadata, options.format.unwrap_or(by_extension))
+}
+
+/// Writes the parameters of several members of one shape as safetensors, with a text of the caller's among the file's
+/// metadata. `values` are those of all members, one after the other.
+///
+/// One member's parameters have their own names, those of several a number before: `members.0.layers.0.weight`.
+///
+/// # Errors
+///
+/// A folder or file that cannot be written.
+///
+/// # Panics
+///
+/// No members, another number of values.
+pub fn write_members(
+    path: &Path,
+    network: &Network,
+    n_members: usize,
+    values: &[f32],
+    metadata: Option<(&str, &str)>,
+) -> Result<()> {
+    let length = network.length() as usize;
+    assert_eq!((n_members > 0, values.len()), (true, n_members * length), "values of {n_members} members");
+    let specs = member_specs(network, n_members);
+    let members =
+        values.chunks_exact(length).flat_map(|values| std::iter::repeat_n(values, network.parameters().len()));
+    let tensors = specs.iter().zip(members).map(|(spec, values)| {
+        let bytes: &[u8] = bytemuck::cast_slice(&values[spec.range()]);
+        (spec.name.as_str(), spec.shape(), bytes)
+    });
+    write_tensors(path, tensors.collect(), metadata, WeightsFormat::Safetensors)
+}
+
+/// The parameters of all members, each with its place among those of its own member.
+fn member_specs(network: &Network, n_members: usize) -> Vec<ParameterSpec> {
+    if n_members == 1 {
+        return network.parameters().to_vec();
+    }
+    let of_member = |member: usize| {
+        let named = move |spec: &ParameterSpec| {
+            let name = format!("members.{member}.{}", spec.name);
+            ParameterSpec { name, ..spec.clone() }
+        };
+        network.parameters().iter().map(named)
+    };
+    (0..n_members).flat_map(of_member).collect()
+}
+
+fn write_tensors(
+    path: &Path,
+    tensors: Vec<(&str, Vec<usize>, &[u8])>,
+    metadata: Option<(&str, &str)>,
+    format: WeightsFormat,
+) -> Result<()> {
+    let failed = |source| Error::WriteFile { path: path.into(), source };
+    let bytes = match format {
         WeightsFormat::Safetensors => {
-            let views = tensors.map(|(name, shape, bytes)| {
+            let views = tensors.into_iter().map(|(name, shape, bytes)| {
                 (name, TensorView::new(Dtype::F32, shape, bytes).expect("as many bytes as the shape tells"))
             });
             // One key at most: several would be written in an order that changes from run to run.
@@ -78,7 +133,9 @@ pub fn write_weights(
             return Err(Error::Setting { name: "weights".into(), found, expected });
         }
         #[cfg(feature = "npz")]
-        WeightsFormat::Npz => npz::serialize(tensors).map_err(|problem| failed(std::io::Error::other(problem)))?,
+        WeightsFormat::Npz => {
+            npz::serialize(tensors.into_iter()).map_err(|problem| failed(std::io::Error::other(problem)))?
+        }
         #[cfg(not(feature = "npz"))]
         WeightsFormat::Npz => return Err(failed(std::io::Error::other(NO_NPZ))),
     };
@@ -111,20 +168,46 @@ fn read_bytes(
     options: &WeightsOptions,
     network: impl FnOnce(&HashMap<String, String>) -> Result<Network>,
 ) -> Result<(Vec<f32>, Network)> {
+    let (values, network, _) = read_shaped(path, bytes, options, |metadata| Ok((network(metadata)?, 1)))?;
+    Ok((values, network))
+}
+
+/// Reads what [`write_members`] wrote. `shape` learns the file's metadata first and tells the network and the number
+/// of members; the values of the members stand one after the other.
+///
+/// # Errors
+///
+/// As for [`read_weights`], and another number of members.
+pub fn read_members(
+    path: &Path,
+    shape: impl FnOnce(&HashMap<String, String>) -> Result<(Network, usize)>,
+) -> Result<(Vec<f32>, Network, usize)> {
+    let bytes = std::fs::read(path).map_err(|source| Error::unreadable(path, source))?;
+    let options = WeightsOptions { format: Some(WeightsFormat::Safetensors), names: Names::Own, convert: false };
+    read_shaped(path, &bytes, &options, shape)
+}
+
+/// What [`read_weights`] and [`read_members`] make of the bytes of the file at `path`.
+fn read_shaped(
+    path: &Path,
+    bytes: &[u8],
+    options: &WeightsOptions,
+    shape: impl FnOnce(&HashMap<String, String>) -> Result<(Network, usize)>,
+) -> Result<(Vec<f32>, Network, usize)> {
     let refuse = |problem: String| Error::ModelFile { path: path.into(), problem };
     let by_content = if is_zip(bytes) { WeightsFormat::Npz } else { WeightsFormat::Safetensors };
-    let (mut tensors, network): (Vec<Stored>, Network) = match options.format.unwrap_or(by_content) {
+    let (mut tensors, (network, n_members)): (Vec<Stored>, _) = match options.format.unwrap_or(by_content) {
         WeightsFormat::Safetensors => {
             let damaged = |error: safetensors::SafeTensorError| {
                 refuse(format!("expected a whole safetensors file, as `nngpu train` writes: {error}"))
             };
             let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-            let network = network(header.metadata().as_ref().unwrap_or(&HashMap::new()))?;
+            let shape = shape(header.metadata().as_ref().unwrap_or(&HashMap::new()))?;
             let tensors = SafeTensors::deserialize(bytes).map_err(damaged)?;
-            (tensors.iter().map(|(name, tensor)| Stored::of_safetensors(name, &tensor)).collect(), network)
+            (tensors.iter().map(|(name, tensor)| Stored::of_safetensors(name, &tensor)).collect(), shape)
         }
         #[cfg(feature = "npz")]
-        WeightsFormat::Npz => (npz::parse(bytes).map_err(refuse)?, network(&HashMap::new())?),
+        WeightsFormat::Npz => (npz::parse(bytes).map_err(refuse)?, shape(&HashMap::new())?),
         #[cfg(not(feature = "npz"))]
         WeightsFormat::Npz => return Err(refuse(NO_NPZ.into())),
     };
@@ -132,18 +215,29 @@ fn read_bytes(
     // Safetensors come in the order of their bytes or of a hash; messages shall not depend on it.
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
 
+    // Before anything is as long as a file says that it has members.
+    let n_parameters = network.parameters().len();
+    if n_members != 1 && n_members.checked_mul(n_parameters) != Some(tensors.len()) {
+        let n_tensors = tensors.len();
+        return Err(refuse(format!(
+            "found {n_tensors} tensors, expected {n_parameters} for each of {n_members} members"
+        )));
+    }
+    let specs = member_specs(&network, n_members);
     let found: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
-    let mapping = options.names.mapping(&found, network.parameters()).map_err(refuse)?;
-    let problems = problems(&mapping, &tensors, network.parameters(), options.convert);
+    let mapping = options.names.mapping(&found, &specs).map_err(refuse)?;
+    let problems = problems(&mapping, &tensors, &specs, options.convert);
     if !problems.is_empty() {
         return Err(refuse(problems.join("; ")));
     }
-    let mut values = vec![0.0f32; network.length() as usize];
-    for (spec, position) in network.parameters().iter().zip(mapping.positions) {
+    let length = network.length() as usize;
+    let mut values = vec![0.0f32; n_members * length];
+    for (index, (spec, position)) in specs.iter().zip(mapping.positions).enumerate() {
         let tensor = &tensors[position.expect("no name is missing")];
-        tensor.read(&mut values[spec.range()]).map_err(|problem| refuse(format!("`{}` {problem}", tensor.name)))?;
+        let member = &mut values[index / n_parameters * length..][..length];
+        tensor.read(&mut member[spec.range()]).map_err(|problem| refuse(format!("`{}` {problem}", tensor.name)))?;
     }
-    Ok((values, network))
+    Ok((values, network, n_members))
 }
 
 #[cfg(not(feature = "npz"))]

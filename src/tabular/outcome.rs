@@ -1,11 +1,11 @@
 //! What came of a training: the model, and its answers for the rows that it was not taught.
 
 use super::Prepared;
-use crate::data::{Answers, Matrix, TargetEncoding, Targets};
+use crate::data::{Answers, Matrix, NumberTarget, TargetEncoding, Targets, Transform};
 use crate::metrics::baseline::Baseline;
 use crate::metrics::{Bootstrap, Metrics, Truth, measure, measure_with_intervals};
 use crate::model::{Input, Model, Provenance, settle_unknown_levels};
-use crate::train::{FittedMembers, predict_each_member, predict_members};
+use crate::train::{FittedMembers, predict_members};
 use crate::{Device, Result};
 
 /// What came of a training.
@@ -187,10 +187,13 @@ impl Answering<'_> {
     /// What is true of some rows, in the units of the target.
     fn truth(&self, output: &TargetEncoding, rows: &[u32]) -> Result<Targets> {
         match self.prepared.data.targets().select_rows(rows) {
-            Targets::Values(values) => Ok(Targets::Values(match output {
-                TargetEncoding::Numbers(_) => output.restore(&values)?,
-                _ => values,
-            })),
+            Targets::Values(mut values) => {
+                if let TargetEncoding::Numbers(targets) = output {
+                    let columns = targets.iter().cycle();
+                    values.values_mut().iter_mut().zip(columns).for_each(|(value, target)| *value = restored(*value, target));
+                }
+                Ok(Targets::Values(values))
+            }
             classes => Ok(classes),
         }
     }
@@ -236,6 +239,17 @@ impl Answering<'_> {
 struct Taught {
     predictors: [Baseline; 2],
     rows: Vec<u32>,
+}
+
+/// A number as it was before it was encoded.
+fn restored(value: f32, target: &NumberTarget) -> f32 {
+    let value = f64::from(value) * target.scale + target.mean;
+    let value = match target.transform {
+        Transform::Linear => value,
+        Transform::Log => value.exp(),
+        Transform::Log1p => value.exp_m1(),
+    };
+    value as f32
 }
 
 /// Answers of a network in the units of the target.

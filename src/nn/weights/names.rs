@@ -137,9 +137,11 @@ impl Mapping {
     fn new(found: &[&str], own: impl Iterator<Item = String>, specs: &[ParameterSpec]) -> Mapping {
         let (mut extra, mut doubled) = (Vec::new(), Vec::new());
         let mut positions = vec![None; specs.len()];
+        // By a map: many members have many names, and a file may have any number.
+        let known: HashMap<&str, usize> = specs.iter().enumerate().map(|(index, spec)| (&*spec.name, index)).collect();
         for (position, own) in own.enumerate() {
             let name = || found[position].to_string();
-            match specs.iter().position(|spec| spec.name == own) {
+            match known.get(own.as_str()).copied() {
                 None => extra.push(name()),
                 Some(index) if positions[index].is_some() => doubled.push(name()),
                 Some(index) => positions[index] = Some(position),
