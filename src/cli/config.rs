@@ -48,7 +48,8 @@ fn read<T: Args>(path: &Path) -> Result<Settings, Error> {
         Some(true) if !value.is_array() => Ok((name, Value::Array(vec![value]))),
         Some(_) => Ok((name, value)),
         None => {
-            let hint = nearest(&name, takes_several.keys().map(String::as_str));
+            let known: Vec<String> = takes_several.keys().cloned().collect();
+            let hint = nearest(&name, &known);
             let hint = hint.map_or(String::new(), |hint| format!("; did you mean `{hint}`?"));
             Err(refuse(Some(path), format!("found the key `{name}`, expected the name of an option{hint}")))
         }

@@ -17,12 +17,16 @@ macro_rules! tell_part {
     }};
 }
 
+mod config;
 mod devices;
 mod doctor;
+mod dry_run;
 mod first_use;
 mod interrupt;
+mod log;
 mod predict;
 mod progress;
+mod run;
 mod summary;
 mod train;
 
@@ -137,10 +141,15 @@ fn report(failure: &Failure) {
 impl DeviceOption {
     /// Opens the device and says which one it is, and why.
     fn open(&self, flops_per_step: Option<f64>) -> Result<Device, Failure> {
-        let opened = Device::open_for(&self.device, flops_per_step)?;
-        tell!("device: {} ({})", opened.device.description(), opened.reason);
-        Ok(opened.device)
+        open_device(&self.device, flops_per_step)
     }
+}
+
+/// Opens a device and says which one it is, and why.
+fn open_device(name: &str, flops_per_step: Option<f64>) -> Result<Device, Failure> {
+    let opened = Device::open_for(name, flops_per_step)?;
+    tell!("device: {} ({})", opened.device.description(), opened.reason);
+    Ok(opened.device)
 }
 
 impl Tutorial {

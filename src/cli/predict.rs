@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use nngpu::Error;
-use nngpu::data::{Table, idx};
+use nngpu::data::{Table, TargetEncoding, idx};
 use nngpu::file::{check_writable, replace_file};
-use nngpu::model::{Input, Model, Output, Predictions};
+use nngpu::model::{Answers, Input, Model, Predictions};
 
 use super::{DeviceOption, Ending, Failure};
 
@@ -40,14 +40,14 @@ impl Predict {
     pub fn run(self) -> Result<Ending, Failure> {
         self.check_output()?;
         let model = Model::load(&self.model)?;
-        let features = match &model.input {
-            Input::Table { columns, .. } => Table::read_csv(&self.data)?.matrix(columns)?,
+        let inputs = match &model.input {
+            Input::Table(preprocessing) => preprocessing.apply(&Table::read_csv(&self.data)?)?,
             Input::Images => idx::read_images(&self.data)?,
         };
         // A third of a training step: only forwards.
-        let flops = model.network.flops_per_step(BATCH_SIZE.min(features.rows())) / 3.0;
+        let flops = model.network.flops_per_step(BATCH_SIZE.min(inputs.rows())) * model.members as f64 / 3.0;
         let device = self.device.open(Some(flops))?;
-        let predictions = model.predict(&device, features)?;
+        let predictions = model.predict_matrix(&device, &inputs)?;
         match &self.output {
             Some(path) => {
                 let failed = |source| Error::WriteFile { path: path.clone(), source };
@@ -73,26 +73,27 @@ impl Predict {
     }
 }
 
-fn write_csv(out: &mut dyn Write, output: &Output, predictions: &Predictions) -> io::Result<()> {
+fn write_csv(out: &mut dyn Write, output: &TargetEncoding, predictions: &Predictions) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
-    match (output, predictions) {
-        (Output::Class { name, classes }, Predictions::Probabilities(probabilities)) => {
+    match (&predictions.answers, output) {
+        (Answers::Classes { name, .. }, _) => {
             csv.write_record([name.as_str(), "probability"])?;
+            for (class, probability) in predictions.answers.best_classes().expect("they are classes") {
+                csv.write_record([class, &probability.to_string()])?;
+            }
+        }
+        (Answers::Numbers { names, values }, TargetEncoding::Numbers(targets)) => {
+            csv.write_record(names)?;
+            for row in values.chunks(targets.len()) {
+                csv.write_record(targets.iter().zip(row).map(|(target, number)| target.text(*number)))?;
+            }
+        }
+        (answers, _) => {
+            csv.write_record(answers.names())?;
+            let Answers::Labels { probabilities, .. } = answers else { unreachable!("numbers are those of numbers") };
             for row in 0..probabilities.rows() {
-                let row = probabilities.row(row);
-                // The first of equal ones, as accuracy counts.
-                let best = (0..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best });
-                csv.write_record([classes[best].as_str(), &row[best].to_string()])?;
+                csv.write_record(probabilities.row(row).iter().map(f32::to_string))?;
             }
-        }
-        (output, Predictions::Numbers(numbers)) => {
-            csv.write_record([output.name()])?;
-            for number in numbers {
-                csv.write_record([number.to_string()])?;
-            }
-        }
-        (Output::Number { .. }, Predictions::Probabilities(_)) => {
-            unreachable!("a model of numbers predicts numbers")
         }
     }
     csv.flush()

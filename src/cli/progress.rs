@@ -1,14 +1,15 @@
-//! What a person sees while a network learns.
+//! What a person sees while networks learn.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use nngpu::train::{Epoch, Event};
+use nngpu::train::{Ended, Event, FittedMembers, MembersEpoch};
 
 use super::interrupt::Interrupt;
+use super::log::Log;
+use super::summary::short;
 
-/// A bar with the loss and the metric; plain lines where standard error is no terminal.
+/// A bar with loss, metric and speed; plain lines where standard error is no terminal.
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
@@ -17,6 +18,7 @@ pub struct Progress {
     batches: usize,
     is_terminal: bool,
     interrupt: Interrupt,
+    log: Log,
     last: String,
 }
 
@@ -24,13 +26,13 @@ pub struct Progress {
 const LINES: usize = 10;
 
 impl Progress {
-    pub fn new(epochs: usize, batches: usize, interrupt: Interrupt) -> Progress {
-        let bar = ProgressBar::new((epochs * batches) as u64);
+    pub fn new(epochs: usize, batches: usize, interrupt: Interrupt, log: Log) -> Progress {
+        let bar = if log.is_human() { ProgressBar::new((epochs * batches) as u64) } else { ProgressBar::hidden() };
         let style = "{prefix} {bar:12} {percent:>3}%  {wide_msg} {eta:>4}";
         bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
         bar.set_prefix(format!("epoch 1/{epochs}"));
         let is_terminal = !bar.is_hidden();
-        Progress { bar, epochs, batches, is_terminal, interrupt, last: String::new() }
+        Progress { bar, epochs, batches, is_terminal, interrupt, log, last: String::new() }
     }
 
     /// Shows what happened; breaks where the user wants to stop.
@@ -40,30 +42,40 @@ impl Progress {
                 self.bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
                 self.bar.set_position(((epoch - 1) * self.batches + done) as u64);
             }
-            Event::Epoch(epoch) => self.epoch(epoch),
+            Event::Members(epoch) => self.epoch(epoch),
             _ => {}
         }
         if self.interrupt.is_requested() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    fn epoch(&mut self, epoch: &Epoch) {
+    fn epoch(&mut self, epoch: &MembersEpoch) {
+        self.log.epoch(epoch);
         self.last = describe(epoch);
         self.bar.set_message(self.last.clone());
         let step = self.epochs.div_ceil(LINES);
         let is_shown = epoch.epoch.is_multiple_of(step) || epoch.epoch == 1 || epoch.epoch == self.epochs;
         if !self.is_terminal && is_shown {
-            tell!("epoch {}/{}  {}", epoch.epoch, self.epochs, self.last);
+            self.log.say(&format!("epoch {}/{}  {}", epoch.epoch, self.epochs, self.last));
         }
     }
 
     /// Leaves the last state on the screen.
-    pub fn finish(&self, elapsed: Duration) {
-        if self.is_terminal {
-            self.bar.finish_and_clear();
-            tell!("trained in {elapsed:.2?}  {}", self.last);
-        } else {
-            tell!("trained in {elapsed:.2?}");
-        }
+    pub fn finish(&self, fitted: &FittedMembers) {
+        self.bar.finish_and_clear();
+        let why = match fitted.ended {
+            Ended::Patience => ", as the loss no longer fell",
+            Ended::Time => ", as the time was over",
+            Ended::Interrupted => ", interrupted",
+            _ => "",
+        };
+        let epochs = fitted.epochs.len();
+        let best: Vec<usize> = fitted.best_epochs.iter().flatten().copied().collect();
+        let best = match (best.iter().min(), best.iter().max()) {
+            (Some(first), Some(last)) if first == last => format!("; the best was epoch {first}"),
+            (Some(first), Some(last)) => format!("; the best were epochs {first} to {last}"),
+            _ => String::new(),
+        };
+        self.log.say(&format!("trained {epochs} epochs in {:.2?}{why}{best}", fitted.elapsed));
     }
 
     /// Takes the bar off the screen, before an error.
@@ -72,12 +84,20 @@ impl Progress {
     }
 }
 
-fn describe(epoch: &Epoch) -> String {
-    let loss = format!("loss {:.4}", epoch.loss);
-    match &epoch.validation {
-        Some(validation) => {
-            format!("{loss}  validation {} {:.4}", validation.metric.name(), validation.metric.value())
-        }
-        None => loss,
+/// The means over the members.
+fn describe(epoch: &MembersEpoch) -> String {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let mut text = format!("loss {}", short(mean(&epoch.losses)));
+    let validation: Vec<_> = epoch.validation.iter().flatten().collect();
+    if let Some(first) = validation.first() {
+        let losses: Vec<f64> = validation.iter().map(|validation| validation.loss).collect();
+        let metrics: Vec<f64> = validation.iter().map(|validation| validation.metric.value()).collect();
+        text += &format!(
+            "  validation loss {}, {} {}",
+            short(mean(&losses)),
+            first.metric.name(),
+            short(mean(&metrics))
+        );
     }
+    text
 }

@@ -138,6 +138,17 @@ impl Prepared {
         Ok(Prepared { schema, task, findings, input, output, data, parts, origin, members, recipe, network })
     }
 
+    /// An error of the training with rows as the table counts them.
+    pub fn place(&self, error: Error) -> Error {
+        match error {
+            Error::NotFinite { what, value, step, epoch, member, layer, rows, good, advice } => {
+                let rows = rows.into_iter().map(|row| self.origin[row as usize]).collect();
+                Error::NotFinite { what, value, step, epoch, member, layer, rows, good, advice }
+            }
+            other => other,
+        }
+    }
+
     /// The same for images: their pixels are the inputs.
     ///
     /// # Errors
