@@ -21,10 +21,10 @@ pub mod doctor;
 pub mod metrics;
 pub mod train;
 
-// Two work on files, the other writes as it computes: none is for a browser.
+// These work on files, or write as they compute: none is for a browser.
 #[cfg(not(target_arch = "wasm32"))]
 pub mod checkpoint;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(all(feature = "data", not(target_arch = "wasm32")))]
 pub mod model;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod tutorial;

@@ -18,16 +18,20 @@ macro_rules! tell_part {
 }
 
 mod config;
+mod curve;
 mod devices;
 mod doctor;
 mod dry_run;
 mod first_use;
+mod history;
 mod interrupt;
 mod log;
 mod predict;
 mod progress;
+mod report;
 mod run;
 mod summary;
+mod tensorboard;
 mod train;
 
 use std::io;

@@ -4,7 +4,8 @@ use std::io::Cursor;
 use std::path::Path;
 
 use super::source::tests::gzip;
-use super::{Targets, Task, csv_file, idx, source::Source};
+use super::source::tests::zstd;
+use super::{Format, ReadOptions, Table, Targets, Task, idx, source::Source};
 use crate::Error;
 use crate::error::Place;
 
@@ -46,10 +47,10 @@ impl Random {
 /// Gives `bytes` to every reader; true where one of them took the bytes.
 fn read(bytes: &[u8]) -> bool {
     let source = || Source::new(Path::new("random"), Cursor::new(bytes.to_vec()));
-    let table = source().and_then(csv_file::read);
+    let table = Table::from_bytes("random", bytes.to_vec(), &ReadOptions::default());
     if let Ok(table) = &table {
         for name in &table.names() {
-            assert!((0..table.n_rows()).all(|row| matches!(table.place(row), Place::Line(line) if line > 1)));
+            assert!((0..table.n_rows()).all(|row| !matches!(table.place(row), Place::Line(0) | Place::Row(0))));
             let _ = table.features(Some(name), &[]).map_err(|error| error.to_string());
             for task in [None, Some(Task::Regression), Some(Task::Classification)] {
                 let _ = Targets::from_table(table, name, task).map_err(|error| error.to_string());
@@ -86,6 +87,68 @@ fn random_images_and_labels_never_panic() {
 fn random_gzip_never_panics() {
     check(6, |random| random.spoil(gzip(b"a,b\n1,x\n2,y\n3,x\n")));
     check(7, |random| random.spoil(gzip(b"\0\0\x08\x03\0\0\0\x02\0\0\0\x01\0\0\0\x03abcdef")));
+}
+
+#[test]
+fn random_zstd_never_panics() {
+    check(9, |random| random.spoil(zstd(b"a,b\n1,x\n2,y\n3,x\n")));
+}
+
+#[test]
+fn random_json_lines_never_panic() {
+    check(10, |random| random.spoil(b"{\"a\": 1, \"b\": \"x\"}\n{\"b\": null}\n".to_vec()));
+    check(11, |random| [b"{\"a\":1}\n{\"a\":".to_vec(), random.bytes(b"12,}}\"\\{[]\n:ae-u0"), b"}".to_vec()].concat());
+}
+
+#[test]
+fn random_arrays_never_panic() {
+    let golden = |name: &str| std::fs::read(format!("tests/golden/tables/{name}")).unwrap();
+    let files = [
+        golden("f4.npy"),
+        golden("f8_big_by_columns.npy"),
+        golden("i2_one.npy"),
+        golden("arrays.npz"),
+        golden("packed.npz"),
+    ];
+    check(12, |random| {
+        let file = files[random.below(files.len())].clone();
+        random.spoil(file)
+    });
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn random_parquet_never_panics() {
+    let golden = |name: &str| std::fs::read(format!("tests/golden/tables/{name}.parquet")).unwrap();
+    let files = ["types", "old", "zstd", "snappy", "delta"].map(golden);
+    let mut random = Random(13);
+    // These are slower than the others, and so are fewer.
+    let taken = (0..ROUNDS / 20).filter(|_| {
+        let file = files[random.below(files.len())].clone();
+        read(&random.spoil(file))
+    });
+    let n_taken = taken.count() as u64;
+    assert!(0 < n_taken && n_taken < ROUNDS / 20, "{n_taken} taken");
+}
+
+#[test]
+fn random_options_never_panic() {
+    let mut random = Random(14);
+    for _ in 0..ROUNDS {
+        let any = |random: &mut Random| [None, Some(false), Some(true)][random.below(3)];
+        let encodings = [None, Some("latin1"), Some("utf-16le"), Some("shift_jis"), Some("none")];
+        let options = ReadOptions {
+            format: [None, Some(Format::Csv), Some(Format::Tsv), Some(Format::JsonLines), Some(Format::Npy)]
+                [random.below(5)],
+            delimiter: [None, Some(b';'), Some(b'1'), Some(b'\n'), Some(0), Some(200)][random.below(6)],
+            has_header: any(&mut random),
+            encoding: encodings[random.below(5)].map(str::to_owned),
+            missing: vec!["1".into(), "x".into()],
+            decimal_comma: any(&mut random),
+        };
+        let bytes = random.bytes(b"a1;,\t\r\n\"\xff\xfe\0|");
+        let _ = Table::from_bytes("random", bytes, &options).map_err(|error| error.to_string());
+    }
 }
 
 #[test]

@@ -36,8 +36,8 @@ pub enum Format {
     Tsv,
     /// Apache Parquet, with any of its encodings and with all of its compressions but LZO.
     ///
-    /// Numbers, decimals among them, are numbers; those of 32 bits become the number that their shortest decimal form
-    /// says, as they would through a text file. Integers of 2^53 and more become text, with all their digits.
+    /// Numbers, decimals among them, are numbers; fractions of 16 and 32 bits become the number that their shortest
+    /// decimal form says, as they would through a text file. Integers of 2^53 and more become text, with all their digits.
     /// Booleans become the texts `true` and `false`; dates, times and timestamps text as in ISO 8601, such as
     /// `2024-01-31` and `2024-01-31T12:30:00Z`. Needs the crate's feature `parquet`.
     Parquet,
@@ -50,8 +50,9 @@ pub enum Format {
     JsonLines,
     /// An array of NumPy's with one dimension, or with two: rows and columns. The columns are named `c1`, `c2`, …
     ///
-    /// Numbers of any type, in any order of bytes and of rows and columns; booleans become 0 and 1. Numbers of 16 and
-    /// 32 bits become the number that their shortest decimal form says. Texts of NumPy's types `U` and `S` become text.
+    /// Numbers of any type, in any order of bytes and of rows and columns; booleans become 0 and 1. Fractions of
+    /// 16 and 32 bits become the number that their shortest decimal form says, and integers of 2^53 and more text, as in
+    /// [`Format::Parquet`]. Texts of NumPy's types `U` and `S` become text.
     Npy,
     /// Several arrays of NumPy's, stored or deflated, with as many rows each.
     ///
@@ -404,8 +405,9 @@ fn text_format(text: &mut Text, named: Option<Format>) -> Result<Format> {
     let mut start = head.iter().copied().filter(|byte| !byte.is_ascii_whitespace());
     let is_named_csv = matches!(named, Some(Format::Csv | Format::Tsv));
     match (start.next(), start.next()) {
+        (Some(b'{'), Some(b'"' | b'}')) => Ok(Format::JsonLines),
         (Some(b'{'), _) if !is_named_csv => Ok(Format::JsonLines),
-        (Some(b'['), Some(b'{' | b'[')) if !is_named_csv => Err(Error::OtherKind {
+        (Some(b'['), Some(b'{')) => Err(Error::OtherKind {
             path,
             found: "a JSON array",
             advice: "write each of its objects on a line of its own, as `jq -c '.[]'` does",

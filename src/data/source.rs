@@ -216,6 +216,11 @@ pub(super) mod tests {
         encoder.finish().unwrap()
     }
 
+    /// The zstd form of `bytes`.
+    pub(in crate::data) fn zstd(bytes: &[u8]) -> Vec<u8> {
+        ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+    }
+
     fn read(bytes: Vec<u8>) -> Result<Vec<u8>> {
         Source::new(Path::new("data"), Cursor::new(bytes))?.read_to_end()
     }
@@ -273,6 +278,61 @@ pub(super) mod tests {
                 "data: the gzip data is damaged or cut short; copy or download the file again"
             );
             assert!(error.source().is_some());
+        }
+    }
+
+    /// What zstd 1.5 writes with `printf 0123456789 | zstd -c`, with a check sum.
+    const FRAME: &[u8] = b"\x28\xb5\x2f\xfd\x04\x58\x51\x00\x000123456789\xe7\x67\x18\xa8";
+    /// A frame to skip, with three bytes in it.
+    const SKIPPED: &[u8] = b"\x52\x2a\x4d\x18\x03\0\0\0abc";
+
+    #[test]
+    fn zstd_is_decompressed_whatever_the_name() {
+        assert_eq!(read(zstd(b"a,b\n1,2\n")).unwrap(), b"a,b\n1,2\n");
+        let long = b"0123456789".repeat(99_999);
+        assert_eq!(read(zstd(&long)).unwrap(), long);
+        assert_eq!(read(zstd(b"")).unwrap(), b"");
+        assert_eq!(read(FRAME.to_vec()).unwrap(), b"0123456789");
+    }
+
+    #[test]
+    fn frames_of_a_zstd_file_are_joined() {
+        let frames = [SKIPPED, &zstd(b"one "), SKIPPED, &zstd(b""), &zstd(b"two "), FRAME, SKIPPED].concat();
+        assert_eq!(read(frames).unwrap(), b"one two 0123456789");
+    }
+
+    #[test]
+    fn damaged_zstd_is_refused() {
+        let mut flipped = FRAME.to_vec();
+        flipped[12] ^= 1;
+        let mut wrong_sum = FRAME.to_vec();
+        wrong_sum[20] ^= 1;
+        let no_frame = [FRAME, b"more"].concat();
+        let cut_skip = SKIPPED[..10].to_vec();
+        for bytes in [FRAME[..FRAME.len() - 1].to_vec(), FRAME[..4].to_vec(), flipped, wrong_sum, no_frame, cut_skip] {
+            let error = read(bytes).unwrap_err();
+            assert!(matches!(error, Error::DamagedZstd { .. }), "{error:?}");
+            assert_eq!(
+                error.to_string(),
+                "data: the zstd data is damaged, cut short, or packed with a dictionary or a window above 128 MiB; copy or download the file again, or unpack it with `zstd -d --long=31`"
+            );
+            assert!(error.source().is_some());
+        }
+    }
+
+    #[test]
+    fn failure_of_the_disk_is_no_damage() {
+        struct Failing;
+        impl Read for Failing {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(ErrorKind::TimedOut.into())
+            }
+        }
+        for head in [&FRAME[..12], &gzip(b"0123456789")[..12], b"a,b"] {
+            let reader = Cursor::new(head.to_vec()).chain(Failing);
+            let error = Source::new(Path::new("data"), reader).and_then(|mut source| source.read_to_end()).unwrap_err();
+            assert_eq!(error.to_string(), "data: the file cannot be read; check the name and the disk");
+            assert_eq!(error.source().unwrap().to_string(), "timed out");
         }
     }
 

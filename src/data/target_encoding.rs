@@ -844,3 +844,6 @@ impl TryFrom<Unchecked> for TargetEncoding {
         Ok(encoding)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use crate::random::{Key, Purpose, Threefry};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bootstrap {
     /// Draws of as many rows as there are, with repetition. Default 1,000. Large data get fewer, but no fewer than
-    /// 100: as many as keep draws times rows times columns of the answers below 10^8, about a second.
+    /// 100: as many as keep draws times rows times columns of the answers below 4 · 10^7, about half a second.
     pub n_resamples: usize,
     /// Default 0.
     pub seed: u64,
@@ -23,7 +23,7 @@ impl Default for Bootstrap {
 }
 
 /// Draws times rows times columns beyond which there are fewer draws.
-const MOST_WORK: usize = 100_000_000;
+const MOST_WORK: usize = 40_000_000;
 
 /// The fewest draws whose percentiles mean something.
 const FEWEST: usize = 100;

@@ -88,24 +88,37 @@ pub(super) async fn blame(
     }
     let good = suspect.last_good(sweep).await?;
     sweep.advance(batch - sweep.done()).await?;
-    // Weights that the step before has spoiled.
+    // Weights that the step before has spoiled, or a tensor of it that has spoiled them.
     let parameters = suspect.weights(sweep).await?;
     for spec in network.parameters() {
-        if let Some(value) = first_not_finite(&parameters[spec.range()]) {
-            let (what, layer) = (format!("`{}`", spec.name), Some(layer_of(&spec.name)));
-            let rows = batch.checked_sub(1).map_or(Vec::new(), |before| sweep.rows_of_batch(model, before).to_vec());
-            return Ok(Found { step: batch, what, layer, value, rows, good });
-        }
+        let Some(value) = first_not_finite(&parameters[spec.range()]) else { continue };
+        let what = What { name: format!("`{}`", spec.name), layer: Some(layer_of(&spec.name)), value, place: None };
+        let Some(before) = batch.checked_sub(1) else { return Ok(what.found(0, &[], good)) };
+        let first = suspect.first_of_step(sweep).await?.unwrap_or(what);
+        return Ok(first.found(batch, sweep.rows_of_batch(model, before), good));
     }
     let good = suspect.last_good(sweep).await?;
     sweep.advance(1).await?;
-    let mut found = suspect.first_of_step(sweep).await?;
-    let rows = sweep.rows_of_batch(model, batch);
-    found.rows = match found.rows.first() {
-        Some(&row) => vec![rows[row as usize]],
-        None => rows.to_vec(),
-    };
-    Ok(Found { step: batch + 1, good, ..found })
+    let first = suspect.first_of_step(sweep).await?;
+    let first = first.unwrap_or(What { name: "the loss".into(), layer: None, value: f32::NAN, place: None });
+    Ok(first.found(batch + 1, sweep.rows_of_batch(model, batch), good))
+}
+
+/// What is no number.
+struct What {
+    name: String,
+    layer: Option<String>,
+    value: f32,
+    /// Which row of the batch it is of, where it is of the batch itself.
+    place: Option<usize>,
+}
+
+impl What {
+    fn found(self, step: usize, rows: &[u32], good: Option<LastGood>) -> Found {
+        let What { name, layer, value, place } = self;
+        let rows = place.map_or(rows.to_vec(), |place| vec![rows[place]]);
+        Found { step, what: name, layer, value, rows, good }
+    }
 }
 
 /// The model that something is wrong with.
@@ -149,11 +162,9 @@ impl Suspect<'_> {
         Ok(is_good.then_some(LastGood { loss, gradients, weights }))
     }
 
-    /// The first value that is not a number among the model's own of all that the last step wrote; its row is that
-    /// of the batch, where it is of the batch itself.
-    async fn first_of_step(&self, sweep: &Sweep<'_>) -> Result<Found> {
+    /// The first value that is not a number among the model's own of all that the last step wrote.
+    async fn first_of_step(&self, sweep: &Sweep<'_>) -> Result<Option<What>> {
         let pass = sweep.pass();
-        let found = |what: String, layer, value, rows| Found { step: 0, what, layer, value, rows, good: None };
         for step in pass.plan.steps() {
             for (operand, binding) in step.operands.iter().zip(step.kernel.bindings) {
                 let spec = pass.plan.spec(operand.buffer);
@@ -170,15 +181,16 @@ impl Suspect<'_> {
                 if spec.label == GRADIENTS {
                     let parameter = self.network.parameters().iter().find(|spec| spec.range().contains(&place));
                     let name = parameter.map_or("parameters", |spec| spec.name.as_str());
-                    return Ok(found(format!("the gradient of `{name}`"), Some(layer_of(name)), value, Vec::new()));
+                    let layer = Some(layer_of(name));
+                    return Ok(Some(What { name: format!("the gradient of `{name}`"), layer, value, place: None }));
                 }
                 let is_of_batch = ["batch features", "batch targets"].contains(&spec.label.as_str());
-                let rows = if is_of_batch { vec![place as u32 / operand.columns.max(1)] } else { Vec::new() };
+                let place = is_of_batch.then(|| place / operand.columns.max(1) as usize);
                 let layer = spec.label.starts_with("layers.").then(|| layer_of(&spec.label));
-                return Ok(found(format!("`{}`", spec.label), layer, value, rows));
+                return Ok(Some(What { name: format!("`{}`", spec.label), layer, value, place }));
             }
         }
-        Ok(found("the loss".into(), None, f32::NAN, Vec::new()))
+        Ok(None)
     }
 }
 

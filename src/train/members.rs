@@ -425,7 +425,7 @@ impl<'a> MembersTrainer<'a> {
             identity: self.identity.clone(),
             rates: self.course.updater().learning_rates().cloned().collect(),
             watches: self.watches.clone(),
-            standings: self.standings.clone(),
+            standings: self.standings.iter().map(Standing::without_weights).collect(),
             epochs: self.epochs.clone(),
             elapsed: self.elapsed(),
         };
@@ -435,7 +435,8 @@ impl<'a> MembersTrainer<'a> {
 
     /// Takes epochs until the training ends. Where `saving` is given, checkpoints are made as it says.
     ///
-    /// `observe` is told [`Event::Batches`] and [`Event::Members`]; it can stop the training by breaking.
+    /// `observe` is told [`Event::Batches`] and [`Event::Members`]; it can stop the training by breaking. After an
+    /// error the weights so far are still there: [`MembersTrainer::values`].
     ///
     /// # Errors
     ///

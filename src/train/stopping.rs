@@ -101,6 +101,11 @@ impl Standing {
         is_lowest
     }
 
+    /// The same, but for the weights.
+    pub(super) fn without_weights(&self) -> Standing {
+        Standing { weights: None, ..*self }
+    }
+
     /// The epoch whose weights are kept.
     pub(super) fn restored_epoch(&self) -> Option<usize> {
         self.best.filter(|_| self.weights.is_some()).map(|best| best.epoch)

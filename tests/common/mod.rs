@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub mod differences;
+pub mod members;
 pub mod targets;
 
 use std::sync::LazyLock;

@@ -36,9 +36,9 @@ def probabilities(rows, classes, truth, strength):
     z = random.normal(size=(rows, classes))
     z[np.arange(rows), truth] += strength
     p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
-    # Coarse, so that there are equal ones; the last class takes what is missing to 1.
-    p = np.maximum(np.round(p * 64), 1) / 64
-    p[:, -1] += 1 - p.sum(1)
+    # Coarse, so that there are equal ones; the largest takes what is missing to 1.
+    p = np.maximum(np.floor(p * 64), 1) / 64
+    p[np.arange(rows), p.argmax(1)] += 1 - p.sum(1)
     assert (p > 0).all() and (p.sum(1) == 1).all()
     return p
 
@@ -49,7 +49,7 @@ def ece(p, y, w, bins=15):
     total = 0.0
     for b in range(1, bins + 1):
         at = place == b
-        if at.any():
+        if w[at].sum() > 0:
             mean = np.average
             total += w[at].sum() * abs(mean(hit[at], weights=w[at]) - mean(top[at], weights=w[at]))
     return total / w.sum()
@@ -66,7 +66,8 @@ def numbers(y, p, w):
         }
 
     parts = [of(y[:, k], p[:, k]) for k in range(y.shape[1])]
-    mean = {name: np.mean([part[name] for part in parts if part[name] is not None]) for name in parts[0]}
+    defined = {name: [part[name] for part in parts if part[name] is not None] for name in parts[0]}
+    mean = {name: np.mean(values) if values else None for name, values in defined.items()}
     return mean, parts if len(parts) > 1 else []
 
 
@@ -88,7 +89,7 @@ def classes(y, p, w):
         else np.average(((p - one_hot) ** 2).sum(1), weights=w),
         "calibration_error": ece(p, y, w),
     }
-    # scikit-learn puts the last of equal ones first; minute differences put the first first.
+    # scikit-learn puts the last of equal ones first here; minute differences put the first first.
     earlier = p - np.arange(n) * 1e-9
     if n > 3:
         out["top_3_accuracy"] = m.top_k_accuracy_score(y, earlier, k=3, sample_weight=w, labels=range(n))

@@ -104,7 +104,8 @@ pub struct Applied {
     pub unknown: Vec<UnknownValues>,
 }
 
-/// Values of a column that nothing was learned of: levels that are not known, or texts that are no dates.
+/// Values of a column that nothing was learned of: levels that are not known, or texts that are no dates. Levels that
+/// were joined as rare are no longer told from those never seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownValues {
     /// The name of the column.
@@ -454,7 +455,6 @@ impl Encoder {
                 codes
             }
         };
-        // Where levels were joined, those that are not known are taken for one of them.
         Ok(unknown(&mut codes.iter().map(|code| *code == Code::Unknown)))
     }
 

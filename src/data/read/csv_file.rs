@@ -256,15 +256,16 @@ fn count_leading_line_ends(bytes: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Cursor;
-    use std::path::Path;
-
     use super::super::super::source::tests::gzip;
     use super::*;
     use crate::error::Place;
 
+    fn read_with(bytes: &[u8], options: &ReadOptions) -> Result<Table> {
+        Table::from_bytes("t.csv", bytes.to_vec(), options)
+    }
+
     fn read_bytes(bytes: &[u8]) -> Result<Table> {
-        read(Source::new(Path::new("t.csv"), Cursor::new(bytes.to_vec()))?)
+        read_with(bytes, &ReadOptions::default())
     }
 
     fn check(text: &str, names: &[&str], rows: &[(usize, &[&str])]) {
@@ -392,42 +393,129 @@ mod tests {
     }
 
     #[test]
-    fn unnamed_column_is_refused() {
-        for text in [",a\n0,1\n", "\"\",a\n0,1\n", "  ,a\n"] {
-            check_error(
-                text,
-                "t.csv, line 1: column 1 has no name; name it, or write the file without it (with `index=False` if pandas wrote it)",
+    fn unnamed_columns_are_named_by_their_position() {
+        for text in [",a\n0,1\n", "\"\",a\n0,1\n", "  ,a\n0,1\n"] {
+            check(text, &["unnamed_1", "a"], &[(2, &["0", "1"])]);
+        }
+        check("a,,b,\n1,2,3,\n", &["a", "unnamed_2", "b", "unnamed_4"], &[(2, &["1", "2", "3", ""])]);
+        check_error(
+            ",unnamed_1\n1,2\n",
+            "t.csv, line 1: found the column name `unnamed_1` twice, in columns 1 and 2; rename one",
+        );
+    }
+
+    #[test]
+    fn other_delimiters_are_found() {
+        check("a;b\n1;x,y\n", &["a", "b"], &[(2, &["1", "x,y"])]);
+        check("a\tb\n1\t2\n", &["a", "b"], &[(2, &["1", "2"])]);
+        check("a|b\n\n\"1|\n2\"|3\n4|5", &["a", "b"], &[(3, &["1|\n2", "3"]), (5, &["4", "5"])]);
+        // One column, whose name looks like two.
+        check("\"a;b\"\n1\n", &["a;b"], &[(2, &["1"])]);
+    }
+
+    #[test]
+    fn delimiter_that_is_given_is_kept_to() {
+        let read = |text: &str, delimiter| {
+            let options = ReadOptions { delimiter: Some(delimiter), ..ReadOptions::default() };
+            read_with(text.as_bytes(), &options).map(|table| table.names()).map_err(|error| error.to_string())
+        };
+        assert_eq!(read("a:b;c\n1:2;3\n", b':').unwrap(), ["a", "b;c"]);
+        for (text, delimiter, name, found) in [
+            ("a;b\n1;2\n", b',', "a;b", "semicolons"),
+            ("a\tb\n1\t2\n", b',', "a\\tb", "tabs"),
+            ("a,b\n1,2\n", b'\t', "a,b", "commas"),
+            ("a|b\n1|2\n", b',', "a|b", "bars"),
+        ] {
+            assert_eq!(
+                read(text, delimiter).unwrap_err(),
+                format!(
+                    "t.csv, line 1: found one column, `{name}`, with {found} in its name; is that what separates the fields? then give it as the delimiter"
+                )
             );
+        }
+        for (delimiter, found) in [(b'"', "`\\\"`"), (b'\n', "`\\n`"), (0xe9, "`é`")] {
+            let message =
+                format!("delimiter: found {found}, expected one character of ASCII, no quote and no line end");
+            assert_eq!(read("a\n1\n", delimiter).unwrap_err(), message);
         }
     }
 
     #[test]
-    fn other_delimiters_are_refused() {
-        check_error(
-            "a;b\n1;2\n",
-            "t.csv, line 1: found one column, `a;b`, with semicolons in its name; separate the fields by commas",
+    fn rows_without_a_header_have_numbered_columns() {
+        let options = ReadOptions { has_header: Some(false), ..ReadOptions::default() };
+        let table = read_with(b"\n1,x\n2,y\n", &options).unwrap();
+        assert_eq!(
+            (table.names(), table.n_rows(), table.place(0)),
+            (vec!["c1".into(), "c2".into()], 2, Place::Line(2))
         );
-        check_error(
-            "a\tb\n1\t2\n",
-            "t.csv, line 1: found one column, `a\\tb`, with tabs in its name; separate the fields by commas",
-        );
+        assert_eq!(table.field(0, 1).as_deref(), Some("x"));
+        // Names that would be refused in a header.
+        assert_eq!(read_with(b"1,1,\n2,3,4\n", &options).unwrap().n_rows(), 2);
+        let error = read_with(b"1,1\n2,3,4\n", &options).unwrap_err();
+        assert_eq!(error.to_string(), "t.csv, line 2: found 3 fields, expected 2");
+    }
+
+    #[test]
+    fn other_texts_are_missing_where_they_are_named() {
+        let options = ReadOptions { missing: vec!["-999".into(), "unknown".into()], ..ReadOptions::default() };
+        let table = read_with(b"a,b\n1,x\n -999 ,unknown\n-999.0,NA\n", &options).unwrap();
+        let Values::Numbers(numbers) = table.columns()[0].values() else { panic!("numbers") };
+        assert!(numbers[0] == 1.0 && numbers[1].is_nan() && numbers[2] == -999.0, "{numbers:?}");
+        assert_eq!([0, 1, 2].map(|row| table.columns()[1].is_missing(row)), [false, true, true]);
+    }
+
+    #[test]
+    fn decimal_commas_are_told_from_text() {
+        let text = "n;a;b\n1;1,5;x\n2;-2;y,z\n3;;1,5\n";
+        let message = "t.csv, line 2, column `a`: found `1,5`; are these numbers with a decimal comma? then say so with `decimal_comma = true`, or else with `false` that the column is text";
+        check_error(text, message);
+        check_error("n;a\n1;2\n2;\n3;+2,25\n", &message.replace("line 2", "line 4").replace("1,5", "+2,25"));
+        // Between commas they are quoted, which people do to text.
+        check("a,b\n1,\"1,5\"\n", &["a", "b"], &[(2, &["1", "1,5"])]);
+
+        let read = |is_comma| {
+            let options = ReadOptions { decimal_comma: Some(is_comma), ..ReadOptions::default() };
+            read_with(text.as_bytes(), &options).unwrap()
+        };
+        let Values::Numbers(numbers) = read(true).columns()[1].values().clone() else { panic!("numbers") };
+        assert!(numbers[..2] == [1.5, -2.0] && numbers[2].is_nan(), "{numbers:?}");
+        assert_eq!(read(true).field(2, 2).as_deref(), Some("1,5"));
+        assert_eq!(read(false).field(0, 1).as_deref(), Some("1,5"));
+        // A point is no decimal comma: it may separate thousands.
+        let options = ReadOptions { decimal_comma: Some(true), ..ReadOptions::default() };
+        let points = read_with(b"a;b\n1.234;1,5\n", &options).unwrap();
+        assert!(matches!(points.columns()[0].values(), Values::Text(_)));
+    }
+
+    #[test]
+    fn lines_are_right_beyond_what_is_read_at_once() {
+        let mut text = String::from("a,b\r\n");
+        for row in 0..40_000 {
+            text += &format!("{row},\"x\r\ny\"\r\n");
+        }
+        let table = read_bytes(text.as_bytes()).unwrap();
+        assert_eq!((table.n_rows(), table.place(39_999)), (40_000, Place::Line(80_000)));
+        check_error(&(text.clone() + "1\r\n"), "t.csv, line 80002: found 1 field, expected 2");
+        let message = "t.csv, line 80002: found bytes that are not text in UTF-8; save the file in UTF-8, or name its encoding, such as `windows-1252` or `utf-16le`";
+        assert_eq!(read_bytes(&[text.as_bytes(), b"1,\xff"].concat()).unwrap_err().to_string(), message);
     }
 
     #[test]
     fn bytes_that_are_not_text_are_refused_with_their_line() {
-        for (bytes, line, hint) in [
-            (&b"\xff\xfea\0,\0b\0"[..], 1, "save the file as CSV in UTF-8"),
-            (b"a,b\n1,2\n1,\xe9t\xe9\n", 3, "save the file as CSV in UTF-8"),
-            (b"a,b\r\n\r\n1,\xe9\r\n", 3, "save the file as CSV in UTF-8"),
-            (b"a,b\n1,\"\n\n\xc3", 4, "save the file as CSV in UTF-8"),
-            (b"a,b\n1,\0\n\xe9", 2, "save the file as CSV in UTF-8"),
-            (b"a,b\n1,\xe9\n\0", 2, "save the file as CSV in UTF-8"),
-            (b"a\n1\n\0", 3, "save the file as CSV in UTF-8"),
-            (b"\0\0\x08\x01\0\0\0\x01\x05", 1, "is it an IDX file of images? then give `--labels` too"),
+        for (bytes, line) in [
+            (&b"a\0,\0b\0"[..], 1),
+            (b"a,b\n1,2\n1,\xe9t\xe9\n", 3),
+            (b"a,b\r\n\r\n1,\xe9\r\n", 3),
+            (b"a,b\n1,\"\n\n\xc3", 4),
+            (b"a,b\n1,\0\n\xe9", 2),
+            (b"a,b\n1,\xe9\n\0", 2),
+            (b"a\n1\n\0", 3),
         ] {
             assert_eq!(
                 read_bytes(bytes).unwrap_err().to_string(),
-                format!("t.csv, line {line}: found bytes that are not text in UTF-8; {hint}")
+                format!(
+                    "t.csv, line {line}: found bytes that are not text in UTF-8; save the file in UTF-8, or name its encoding, such as `windows-1252` or `utf-16le`"
+                )
             );
         }
     }

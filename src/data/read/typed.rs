@@ -13,16 +13,15 @@ const LARGEST_INTEGER: i128 = 1 << 53;
 /// The number that the shortest decimal form of `number` says: 0.1, where the number itself is 0.10000000149011612.
 ///
 /// A text file of the same data says that number, so that a model sees the same ones whichever file it learns from.
-/// Back in 32 bits it is `number` again.
+/// Back in 32 bits it is `number` again. Whole numbers stay what they are: of 2^30 the shortest form is 1073741800.
 pub(super) fn of_f32(number: f32) -> f64 {
-    // Whole numbers, which are frequent, are the same in every form.
-    if number.fract() == 0.0 && number.abs() < 16_777_216.0 {
+    if number.fract() == 0.0 {
         return f64::from(number);
     }
     number.to_string().parse().expect("a number as Rust writes it")
 }
 
-/// The number that the shortest decimal form of a number of 16 bits says, given by its bits.
+/// The same for a number of 16 bits, given by its bits.
 pub(super) fn of_f16(bits: u16) -> f64 {
     static NUMBERS: LazyLock<Vec<f64>> = LazyLock::new(|| (0..=u16::MAX).map(shortest_of_f16).collect());
     NUMBERS[usize::from(bits)]
@@ -30,6 +29,9 @@ pub(super) fn of_f16(bits: u16) -> f64 {
 
 fn shortest_of_f16(bits: u16) -> f64 {
     let number = f16::from_bits(bits);
+    if number.to_f64().fract() == 0.0 {
+        return number.to_f64();
+    }
     // Five digits are enough for every number of 11 bits.
     let decimals = (0..=4).map(|n_decimals| {
         let text = format!("{:.*e}", n_decimals, number.to_f64());
@@ -47,18 +49,23 @@ pub(super) fn numbers(name: &str, mut numbers: Vec<f64>, missing: &[f64]) -> Col
     Column::new(name, Values::Numbers(numbers))
 }
 
+/// Whether an integer keeps its digits in 64-bit floating point.
+pub(super) fn is_exact(integer: Option<i128>) -> bool {
+    integer.is_none_or(|integer| integer.abs() < LARGEST_INTEGER)
+}
+
 /// A column of integers: of numbers where all keep their digits, else of text, as it would be in a text file.
 pub(super) fn integers(name: &str, integers: impl Iterator<Item = Option<i128>> + Clone, missing: &[f64]) -> Column {
-    let is_exact = |integer: Option<i128>| integer.is_none_or(|integer| integer.abs() < LARGEST_INTEGER);
     if integers.clone().all(is_exact) {
         let values = integers.map(|integer| integer.map_or(f64::NAN, |integer| integer as f64));
         return numbers(name, values.collect(), missing);
     }
+    let is_missing = |integer: i128| is_exact(Some(integer)) && missing.contains(&(integer as f64));
     let mut texts = TextBuilder::default();
     for integer in integers {
-        match integer.filter(|&integer| !missing.contains(&(integer as f64)) || !is_exact(Some(integer))) {
-            Some(integer) => texts.push(&integer.to_string()),
-            None => texts.push_missing(),
+        match integer {
+            Some(integer) if !is_missing(integer) => texts.push(&integer.to_string()),
+            _ => texts.push_missing(),
         }
     }
     texts.finish(name)

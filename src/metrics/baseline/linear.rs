@@ -96,8 +96,11 @@ impl Scaled {
     }
 }
 
-/// The most steps of any solver.
-pub(super) const MOST_STEPS: usize = 200;
+/// The most steps of conjugate gradients, each of which passes the rows once.
+const MOST_RIDGE_STEPS: usize = 200;
+
+/// The most steps of a descent: as many as scikit-learn's `LogisticRegression` takes by default.
+const MOST_STEPS: usize = 100;
 
 /// Ridge regression: the least `sum w (y - x · b)² + PENALTY |b|²` for each of `n` columns of `targets`. The normal
 /// equations `(X' W X + PENALTY) b = X' W y` are solved by conjugate gradients (Hestenes and Stiefel, 1952), which take
@@ -120,7 +123,7 @@ pub(super) fn ridge(scaled: &Scaled, targets: &[f64], n: usize) -> Vec<f64> {
         let mut direction = residual.clone();
         let mut square = dot(&residual, &residual);
         let enough = square * 1e-20;
-        for _ in 0..MOST_STEPS {
+        for _ in 0..MOST_RIDGE_STEPS {
             if !(square > enough) {
                 break;
             }

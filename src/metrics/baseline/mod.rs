@@ -32,7 +32,7 @@ enum Kind {
 
 /// Rows times columns times outputs that a linear predictor learns from at most: more rows than that make a line little
 /// better.
-const MOST_WORK: usize = 6_000_000;
+const MOST_WORK: usize = 4_000_000;
 
 /// The penalty on slopes beside the sum of the rows' losses, scikit-learn's default for `Ridge` and
 /// `LogisticRegression`.
@@ -67,7 +67,7 @@ impl Baseline {
     /// The squares of the slopes, of columns brought to variance 1, are added to the summed losses (half of either), as
     /// scikit-learn's `Ridge` and `LogisticRegression` do by default behind a `StandardScaler`; columns of 0 and 1 keep
     /// their scale. Takes a second or less: of large data it looks at as many rows, drawn by a fixed seed, as keep rows
-    /// times columns times outputs below 6 million, but at 1,000 at least, and it takes at most 200 steps.
+    /// times columns times outputs below 4 million, but at 1,000 at least, and it takes at most 100 steps (200 for numbers).
     ///
     /// # Errors
     ///
