@@ -13,8 +13,7 @@ use super::{Ending, Failure, summary};
 pub fn tell(settings: &Settings, prepared: &Prepared) -> Result<Ending, Failure> {
     let device = settings.training.open(prepared)?;
     let recipe = &prepared.recipe;
-    let preview =
-        preview_members(&device, &prepared.network, &prepared.data, &prepared.members, &recipe.settings)?;
+    let preview = preview_members(&device, &prepared.network, &prepared.data, &prepared.members, &recipe.settings)?;
     let mut out = io::stdout().lock();
     let mut table = summary::table();
     table.set_header(["buffer", "shape", "memory"]);
@@ -31,15 +30,14 @@ pub fn tell(settings: &Settings, prepared: &Prepared) -> Result<Ending, Failure>
     writeln!(out, "step: {} dispatches; an epoch: {} steps", preview.dispatches, preview.steps)?;
     for buffer in preview.too_large() {
         let largest = HumanBytes(preview.largest_bytes);
-        writeln!(out, "`{}` has {}, more than the {largest} that the device can bind", buffer.label, HumanBytes(buffer.bytes))?;
+        writeln!(
+            out,
+            "`{}` has {}, more than the {largest} that the device can bind",
+            buffer.label,
+            HumanBytes(buffer.bytes)
+        )?;
     }
-    let estimate = estimate_members(
-        &device,
-        &prepared.network,
-        &prepared.data,
-        &prepared.members,
-        &recipe.settings,
-    )?;
+    let estimate = estimate_members(&device, &prepared.network, &prepared.data, &prepared.members, &recipe.settings)?;
     let whole = estimate.preparation + estimate.epoch * recipe.settings.epochs as u32;
     writeln!(
         out,

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::str::FromStr;
 
+use nngpu::Error;
 use nngpu::data::TargetEncoding;
 use nngpu::data::check::Severity;
 use nngpu::model::Input;
 use nngpu::tabular::{Held, Outcome, Prepared};
 use nngpu::train::{FittedMembers, MembersEpoch};
-use nngpu::Error;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 

@@ -22,6 +22,7 @@ mod curve;
 mod devices;
 mod doctor;
 mod dry_run;
+mod extras;
 mod first_use;
 mod history;
 mod interrupt;

@@ -92,12 +92,8 @@ fn describe(epoch: &MembersEpoch) -> String {
     if let Some(first) = validation.first() {
         let losses: Vec<f64> = validation.iter().map(|validation| validation.loss).collect();
         let metrics: Vec<f64> = validation.iter().map(|validation| validation.metric.value()).collect();
-        text += &format!(
-            "  validation loss {}, {} {}",
-            short(mean(&losses)),
-            first.metric.name(),
-            short(mean(&metrics))
-        );
+        text +=
+            &format!("  validation loss {}, {} {}", short(mean(&losses)), first.metric.name(), short(mean(&metrics)));
     }
     text
 }

@@ -7,16 +7,18 @@ use clap::Args;
 use nngpu::file::check_writable;
 use nngpu::model::Model;
 use nngpu::tabular::{Outcome, Prepared, parse_time};
-use nngpu::train::{Checkpoint, Ended, MembersTrainer, Saving};
+use nngpu::train::{Checkpoint, Ended, FittedMembers, MembersTrainer, Saving};
 use nngpu::{Device, Error};
 use serde::{Deserialize, Serialize};
 
 use super::config::{self, merged};
+use super::curve::{Screen, loss_curve};
 use super::interrupt::Interrupt;
 use super::log::{Log, LogStyle};
 use super::progress::Progress;
+use super::report::write_report;
 use super::run::{Training, is_false};
-use super::{Ending, Failure, summary};
+use super::{Ending, Failure, extras, history, summary};
 
 /// Train a network on a table or on images, and write a model file
 ///
@@ -182,11 +184,16 @@ impl Settings {
             .inspect_err(|_| progress.clear())
             .map_err(|error| prepared.place(error))?;
         progress.finish(&fitted);
+        if let Some(screen) = Screen::of_stderr().filter(|_| log.is_human())
+            && let Some(curve) = loss_curve(&history::mean(&extras::runs(prepared, &fitted)), screen)
+        {
+            log.say(&curve);
+        }
 
         let mut outcome = Outcome::new(prepared, device, &fitted, provenance)?;
         outcome.model.provenance.metrics = summary::metrics_json(&outcome);
         outcome.model.save(&self.outputs.model())?;
-        self.write_extras(prepared, &fitted, &outcome)?;
+        self.write_extras(prepared, device, &fitted, &outcome)?;
         if fitted.ended != Ended::Interrupted {
             // What is done needs nothing to go on from.
             let _ = std::fs::remove_file(&path);
@@ -223,9 +230,18 @@ impl Settings {
     fn write_extras(
         &self,
         prepared: &Prepared,
-        fitted: &nngpu::train::FittedMembers,
+        device: &Device,
+        fitted: &FittedMembers,
         outcome: &Outcome,
     ) -> Result<(), Failure> {
+        if let Some(folder) = &self.outputs.tensorboard {
+            extras::write_events(folder, &extras::runs(prepared, fitted), extras::metric(outcome))?;
+        }
+        if let Some(path) = &self.outputs.report {
+            let data = self.training.path()?.display();
+            let title = format!("{} from {data}", prepared.output.names().join(", "));
+            write_report(path, &extras::report(title, prepared, fitted, outcome, device)?)?;
+        }
         Ok(())
     }
 }

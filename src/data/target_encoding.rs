@@ -473,10 +473,11 @@ impl TargetEncoding {
         Ok(Predictions { answers, spread })
     }
 
-    /// Fits by what an answer through a logarithm is multiplied so that it is the mean and not the median: the mean of
-    /// `exp(residual)` over rows that were not learned from (Duan, 1983, "Smearing Estimate: A Nonparametric
-    /// Retransformation Method"), kept from 0.5 to 2, since a few rows can make it anything. `answers` and `targets` are
-    /// those of the same rows, `[rows, targets]`, as the network has them. Without a logarithm nothing changes.
+    /// Fits by what an answer through a logarithm is multiplied so that it is the mean and not the median: the sum of
+    /// the targets over that of the answers, in units, of rows that were not learned from; kept from 0.8 to 1.25, since
+    /// a few rows can make it anything. It is the "smearing estimate" of Duan (1983) with weights by size: large
+    /// answers count for what they are. `answers` and `targets` are those of the same rows, `[rows, targets]`, as the
+    /// network has them. Without a logarithm nothing changes.
     ///
     /// # Panics
     ///
@@ -491,12 +492,15 @@ impl TargetEncoding {
                 continue;
             }
             let column = |matrix: &Matrix, row: usize| f64::from(matrix.row(row)[index]);
-            let residual = |row: usize| {
-                let target = column(targets, row) * number.scale + number.mean;
-                target - number.limited(column(answers, row))
+            let in_units = |transformed: f64| match number.transform {
+                Transform::Log1p => transformed.exp_m1(),
+                _ => transformed.exp(),
             };
-            let factor = (0..answers.rows()).map(|row| residual(row).exp()).sum::<f64>() / answers.rows() as f64;
-            number.smearing = if factor.is_nan() { 1.0 } else { factor.clamp(0.5, 2.0) };
+            let target = |row: usize| in_units(column(targets, row) * number.scale + number.mean);
+            let answer = |row: usize| in_units(number.limited(column(answers, row)));
+            let sum = |of: &dyn Fn(usize) -> f64| (0..answers.rows()).map(of).sum::<f64>();
+            let factor = sum(&target) / sum(&answer);
+            number.smearing = if factor.is_finite() { factor.clamp(0.8, 1.25) } else { 1.0 };
         }
     }
 
@@ -572,11 +576,7 @@ impl NumberTarget {
         let number = match self.transform {
             Transform::Linear => transformed,
             Transform::Log => transformed.exp() * self.smearing,
-            Transform::Log1p => {
-                // Of 1 the smearing is the mean, too; without any, the small numbers keep their digits.
-                let number = transformed.exp_m1();
-                number + (number + 1.0) * (self.smearing - 1.0)
-            }
+            Transform::Log1p => transformed.exp_m1() * self.smearing,
         };
         self.limits.map_or(number, |[low, _]| number.max(low))
     }

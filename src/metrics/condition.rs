@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Measure, Metrics};
-use crate::names::nearest;
 use crate::digits::six_digits;
+use crate::names::nearest;
 use crate::{Error, Result};
 
 /// What a measure must reach: `accuracy=0.9` is an accuracy of at least 0.9, `rmse=3` an RMSE of at most 3, since

@@ -6,7 +6,7 @@ mod prepare;
 mod recipe;
 
 pub use options::{GivenType, Options};
-pub use outcome::{Outcome, Part, TEST, TRAINING, VALIDATION, names, truth_of};
+pub use outcome::{Outcome, Part, TEST, TRAINING, VALIDATION, in_units, names, truth_of};
 pub use prepare::{Images, Prepared, Tables};
 pub use recipe::{Facts, Held, Recipe, parse_time};
 

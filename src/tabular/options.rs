@@ -6,8 +6,10 @@ use std::str::FromStr;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::Recipe;
-use crate::data::{ColumnType, PreprocessingOptions, SchemaOptions, SplitRule, TargetOptions, Task};
+use super::recipe::default_bins;
+use crate::data::{
+    ColumnSchema, ColumnType, PreprocessingOptions, Role, Schema, SchemaOptions, SplitRule, TargetOptions, Task,
+};
 use crate::nn::Init;
 use crate::{Activation, Compat, Error, Loss, Result};
 
@@ -26,7 +28,11 @@ pub struct Options {
 
     /// What to predict, where the target's form leaves it open: regression, classification or multilabel
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "cli", arg(long, value_name = "TASK", help_heading = "Data"), schemars(with = "Option<String>"))]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "TASK", help_heading = "Data"),
+        schemars(with = "Option<String>")
+    )]
     pub task: Option<Task>,
 
     /// Column to leave out; several are separated by commas or given one by one
@@ -299,13 +305,18 @@ impl Options {
         }
     }
 
-    /// How columns become inputs.
+    /// How the columns of a table become inputs, of which so many rows are learned from.
     ///
     /// # Errors
     ///
     /// A rule that there is not.
-    pub fn preprocessing(&self, recipe: &Recipe) -> Result<PreprocessingOptions> {
-        let mut options = PreprocessingOptions { bins: self.bins.unwrap_or(recipe.bins), ..Default::default() };
+    pub fn preprocessing(&self, schema: &Schema, rows: usize) -> Result<PreprocessingOptions> {
+        let is_number = |column: &&ColumnSchema| {
+            let is_scale = matches!(column.kind, ColumnType::Number | ColumnType::Date);
+            column.role == Role::Feature && is_scale && column.n_distinct > 2
+        };
+        let bins = default_bins(rows, schema.columns.iter().filter(is_number).count());
+        let mut options = PreprocessingOptions { bins: self.bins.unwrap_or(bins), ..Default::default() };
         if let Some(text) = &self.fill {
             options.fill = named("fill", text, "mean, median or zero")?;
         }

@@ -5,7 +5,7 @@ use crate::data::{Answers, Matrix, NumberTarget, TargetEncoding, Targets, Transf
 use crate::metrics::baseline::Baseline;
 use crate::metrics::{Bootstrap, Metrics, Truth, measure, measure_with_intervals};
 use crate::model::{Input, Model, Provenance, settle_unknown_levels};
-use crate::train::{FittedMembers, predict_members};
+use crate::train::{FittedMembers, predict_each_member, predict_members};
 use crate::{Device, Result};
 
 /// What came of a training.
@@ -50,24 +50,35 @@ impl Outcome {
     /// # Errors
     ///
     /// A lost device.
-    pub fn new(prepared: &Prepared, device: &Device, fitted: &FittedMembers, provenance: Provenance) -> Result<Outcome> {
+    pub fn new(
+        prepared: &Prepared,
+        device: &Device,
+        fitted: &FittedMembers,
+        provenance: Provenance,
+    ) -> Result<Outcome> {
         let mut values = fitted.values.clone();
         if let Input::Table(preprocessing) = &prepared.input {
             settle_unknown_levels(&prepared.network, &mut values, preprocessing);
         }
         let answering = Answering { prepared, device, values: &values };
         let mut output = prepared.output.clone();
-        let (held_rows, held) = answering.held_out()?;
+        let held = (0..prepared.members.len()).map(|member| answering.held_out(member)).collect::<Result<Vec<_>>>()?;
+        let (held_rows, mean) = answering.mean_held_out(&held)?;
         if let (Targets::Values(values), true) = (prepared.data.targets(), held_rows.len() >= FEWEST_TO_CORRECT) {
-            output.fit_smearing(&held, &values.select_rows(&held_rows));
+            output.fit_smearing(&mean, &values.select_rows(&held_rows));
         }
+        // In units, as the model will answer.
+        let held = held.iter().map(|answers| in_units(&output, std::slice::from_ref(answers)));
+        let (held_rows, held) = answering.mean_held_out(&held.collect::<Result<Vec<_>>>()?)?;
         let parts = &prepared.parts;
-        let test = answering.all(&parts.test)?;
-        let training = answering.all(&parts.train)?;
+        let answers = |rows: &[u32]| match rows {
+            [] => Matrix::new(0, 0, Vec::new()),
+            rows => in_units(&output, &answering.each(rows)?),
+        };
         let given = [
-            (TRAINING, parts.train.clone(), training),
+            (TRAINING, parts.train.clone(), answers(&parts.train)?),
             (VALIDATION, held_rows, held),
-            (TEST, parts.test.clone(), test),
+            (TEST, parts.test.clone(), answers(&parts.test)?),
         ];
         // Those that learn from all rows to train on answer for these and for the test.
         let mut whole = Taught { predictors: answering.teach(&output, &parts.train)?, rows: parts.train.clone() };
@@ -85,7 +96,7 @@ impl Outcome {
         for (name, rows, answers) in given {
             if !rows.is_empty() {
                 let taught = if name == VALIDATION { &each } else { std::slice::from_ref(&whole) };
-                measured.push(answering.part(&output, name, rows, &answers, taught)?);
+                measured.push(answering.part(&output, name, rows, answers, taught)?);
             }
         }
         let model = Model {
@@ -98,6 +109,22 @@ impl Outcome {
             provenance,
         };
         Ok(Outcome { model, parts: measured })
+    }
+
+    /// Encoded targets in units again.
+    pub fn truth(output: &TargetEncoding, encoded: Targets) -> Targets {
+        match (output, encoded) {
+            (TargetEncoding::Numbers(targets), Targets::Values(mut values)) => {
+                let columns = targets.iter().cycle();
+                values
+                    .values_mut()
+                    .iter_mut()
+                    .zip(columns)
+                    .for_each(|(value, target)| *value = restored(*value, target));
+                Targets::Values(values)
+            }
+            (_, encoded) => encoded,
+        }
     }
 
     /// A part by its name.
@@ -118,31 +145,29 @@ struct Answering<'a> {
 }
 
 impl Answering<'_> {
-    /// The mean answers of all members for some rows, as the network has them.
-    fn all(&self, rows: &[u32]) -> Result<Matrix> {
+    /// The answers of each member for some rows, as the network has them.
+    fn each(&self, rows: &[u32]) -> Result<Vec<Matrix>> {
         let prepared = self.prepared;
         let (members, features) = (prepared.members.len(), prepared.data.features().select_rows(rows));
-        predict_members(self.device, &prepared.network, members, self.values, &features, prepared.recipe.loss)
+        predict_each_member(self.device, &prepared.network, members, self.values, &features, prepared.recipe.loss)
     }
 
-    /// The rows that some member did not learn from and was stopped by, in order, with the mean answers of those
-    /// members.
-    fn held_out(&self) -> Result<(Vec<u32>, Matrix)> {
+    /// The answers of one member for the rows that it was stopped by.
+    fn held_out(&self, member: usize) -> Result<Matrix> {
         let prepared = self.prepared;
-        let members = &prepared.members;
-        if members.iter().all(|member| member.validation == members[0].validation) {
-            let rows = members[0].validation.clone();
-            let answers = self.all(&rows)?;
-            return Ok((rows, answers));
-        }
-        let columns = prepared.output.n_outputs();
-        let mut sums = vec![0f64; prepared.data.rows() * columns];
-        let mut counts = vec![0u32; prepared.data.rows()];
-        let own = self.values.chunks_exact(prepared.network.length() as usize);
-        for (member, values) in members.iter().zip(own) {
-            let features = prepared.data.features().select_rows(&member.validation);
-            let answers =
-                predict_members(self.device, &prepared.network, 1, values, &features, prepared.recipe.loss)?;
+        let features = prepared.data.features().select_rows(&prepared.members[member].validation);
+        let length = prepared.network.length() as usize;
+        let values = &self.values[member * length..][..length];
+        predict_members(self.device, &prepared.network, 1, values, &features, prepared.recipe.loss)
+    }
+
+    /// The rows that some members were stopped by, in order, with the mean over those members of what `answers` has
+    /// for each member's own rows.
+    fn mean_held_out(&self, answers: &[Matrix]) -> Result<(Vec<u32>, Matrix)> {
+        let columns = self.prepared.output.n_outputs();
+        let mut sums = vec![0f64; self.prepared.data.rows() * columns];
+        let mut counts = vec![0u32; self.prepared.data.rows()];
+        for (member, answers) in self.prepared.members.iter().zip(answers) {
             for (index, row) in member.validation.iter().enumerate() {
                 counts[*row as usize] += 1;
                 let sums = &mut sums[*row as usize * columns..][..columns];
@@ -155,7 +180,8 @@ impl Answering<'_> {
             sums[*row as usize * columns..][..columns].iter().map(move |sum| (sum / count) as f32)
         };
         let values = rows.iter().flat_map(mean).collect();
-        Ok((rows.clone(), Matrix::new(rows.len(), columns, values)?))
+        let length = rows.len();
+        Ok((rows, Matrix::new(length, columns, values)?))
     }
 
     fn part(
@@ -163,11 +189,11 @@ impl Answering<'_> {
         output: &TargetEncoding,
         name: &'static str,
         rows: Vec<u32>,
-        answers: &Matrix,
+        answers: Matrix,
         taught: &[Taught],
     ) -> Result<Part> {
         let prepared = self.prepared;
-        let (answers, truth) = (in_units(output, answers)?, self.truth(output, &rows)?);
+        let truth = self.truth(output, &rows);
         let (names, weights) = (names(output), self.weights(&rows));
         let of = truth_of(output, &truth, &names);
         let bootstrap = Bootstrap { seed: prepared.recipe.settings.seed, ..Default::default() };
@@ -184,18 +210,8 @@ impl Answering<'_> {
         Ok(Part { name, rows, answers, truth, metrics, baselines })
     }
 
-    /// What is true of some rows, in the units of the target.
-    fn truth(&self, output: &TargetEncoding, rows: &[u32]) -> Result<Targets> {
-        match self.prepared.data.targets().select_rows(rows) {
-            Targets::Values(mut values) => {
-                if let TargetEncoding::Numbers(targets) = output {
-                    let columns = targets.iter().cycle();
-                    values.values_mut().iter_mut().zip(columns).for_each(|(value, target)| *value = restored(*value, target));
-                }
-                Ok(Targets::Values(values))
-            }
-            classes => Ok(classes),
-        }
+    fn truth(&self, output: &TargetEncoding, rows: &[u32]) -> Targets {
+        Outcome::truth(output, self.prepared.data.targets().select_rows(rows))
     }
 
     fn weights(&self, rows: &[u32]) -> Option<Vec<f32>> {
@@ -205,13 +221,10 @@ impl Answering<'_> {
 
     /// Teaches the simplest predictors `train`.
     fn teach(&self, output: &TargetEncoding, train: &[u32]) -> Result<[Baseline; 2]> {
-        let (truth, names, weights) = (self.truth(output, train)?, names(output), self.weights(train));
+        let (truth, names, weights) = (self.truth(output, train), names(output), self.weights(train));
         let truth = truth_of(output, &truth, &names);
         let features = self.prepared.data.features().select_rows(train);
-        Ok([
-            Baseline::constant(&truth, weights.as_deref())?,
-            Baseline::linear(&features, &truth, weights.as_deref())?,
-        ])
+        Ok([Baseline::constant(&truth, weights.as_deref())?, Baseline::linear(&features, &truth, weights.as_deref())?])
     }
 
     /// The mean answers of one kind of simple predictors for each of `rows`, of those that answer for it.
@@ -252,11 +265,12 @@ fn restored(value: f32, target: &NumberTarget) -> f32 {
     value as f32
 }
 
-/// Answers of a network in the units of the target.
-fn in_units(output: &TargetEncoding, answers: &Matrix) -> Result<Matrix> {
-    Ok(match output.decode(answers)? {
-        Answers::Numbers { values, .. } => {
-            Matrix::new(answers.rows(), answers.columns(), values.into_iter().map(|value| value as f32).collect())?
+/// The mean answers of members in the units of the target.
+pub fn in_units(output: &TargetEncoding, members: &[Matrix]) -> Result<Matrix> {
+    Ok(match output.decode_members(members)?.answers {
+        Answers::Numbers { values, names } => {
+            let values: Vec<f32> = values.into_iter().map(|value| value as f32).collect();
+            Matrix::new(values.len() / names.len(), names.len(), values)?
         }
         Answers::Classes { probabilities, .. } | Answers::Labels { probabilities, .. } => probabilities,
     })

@@ -6,8 +6,8 @@ use super::recipe::{Facts, Held, Recipe};
 use super::{Options, is_file};
 use crate::data::check::{Finding, check};
 use crate::data::{
-    ClassTarget, Classes, Dataset, Matrix, Parts, Preprocessing, Role, Schema, Splitter, Table, TargetEncoding, Targets,
-    TaskChoice,
+    ClassTarget, Classes, Dataset, Matrix, Parts, Preprocessing, Role, Schema, Splitter, Table, TargetEncoding,
+    Targets, TaskChoice,
 };
 use crate::model::{Input, embedding_layers};
 use crate::nn::Network;
@@ -104,7 +104,7 @@ impl Prepared {
         let mut rows = splitting.rows(&recipe, tables.test.is_some())?;
 
         let fitted = &rows.parts.train;
-        let input = Preprocessing::fit(&table, &schema, fitted, &options.preprocessing(&recipe)?)?;
+        let input = Preprocessing::fit(&table, &schema, fitted, &options.preprocessing(&schema, fitted.len())?)?;
         let output = TargetEncoding::fit(&table, targets, task.task, fitted, &options.targets()?)?;
         let encode = |table: &Table| -> Result<Dataset> {
             let data = Dataset::new(input.apply(table)?, output.encode(table)?)?;
