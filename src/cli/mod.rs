@@ -19,6 +19,7 @@ macro_rules! tell_part {
 
 mod config;
 mod curve;
+mod cv;
 mod devices;
 mod doctor;
 mod dry_run;
@@ -30,6 +31,7 @@ mod log;
 mod predict;
 mod progress;
 mod report;
+mod resume;
 mod run;
 mod summary;
 mod tensorboard;
@@ -62,6 +64,8 @@ struct Arguments {
 enum Command {
     Train(Box<train::Train>),
     Predict(predict::Predict),
+    Cv(Box<cv::Cv>),
+    Resume(resume::Resume),
     Devices(devices::Devices),
     Doctor(doctor::Doctor),
     Tutorial(Tutorial),
@@ -116,6 +120,8 @@ pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Train(train) => train.run(),
         Command::Predict(predict) => predict.run(),
+        Command::Cv(cv) => cv.run(),
+        Command::Resume(resume) => resume.run(),
         Command::Devices(devices) => devices.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Tutorial(tutorial) => tutorial.run(),

@@ -2,11 +2,13 @@
 
 mod options;
 mod outcome;
+mod packed;
 mod prepare;
 mod recipe;
 
 pub use options::{GivenType, Options};
 pub use outcome::{Outcome, Part, TEST, TRAINING, VALIDATION, in_units, names, truth_of};
+pub use packed::fit_packed;
 pub use prepare::{Images, Prepared, Tables};
 pub use recipe::{Facts, Held, Recipe, parse_time};
 

@@ -6,7 +6,7 @@ use super::recipe::{Facts, Held, Recipe};
 use super::{Options, is_file};
 use crate::data::check::{Finding, check};
 use crate::data::{
-    ClassTarget, Classes, Dataset, Matrix, Parts, Preprocessing, Role, Schema, Splitter, Table, TargetEncoding,
+    ClassTarget, Classes, Dataset, Matrix, Parts, Preprocessing, Role, Schema, Split, Splitter, Table, TargetEncoding,
     Targets, TaskChoice,
 };
 use crate::model::{Input, embedding_layers};
@@ -83,59 +83,47 @@ impl Prepared {
     /// Columns that are not there, a target that nothing can be learned of, no features, too few rows, settings
     /// outside their ranges or that do not go together.
     pub fn new(tables: &Tables, options: &Options) -> Result<Prepared> {
-        let targets = &options.target;
-        let schema = Schema::infer(&tables.table, &options.schema())?;
-        let task = match options.task {
-            Some(task) => TaskChoice { task, reason: "as asked for".into(), doubt: None },
-            None => TaskChoice::find(&tables.table, Some(&schema), targets)?,
-        };
-        let (table, mut origin) = without_missing(&tables.table, targets)?;
-        let all: Vec<u32> = (0..table.n_rows() as u32).collect();
-        let raw = TargetEncoding::fit(&table, targets, task.task, &all, &options.targets()?)?;
-        let splitting = Splitting { table: &table, targets: &raw.encode(&table)?, options };
+        let found = Found::new(&tables.table, options)?;
+        let recipe = found.recipe(found.table.n_rows(), tables.validation.is_some(), options)?;
+        let rows = found.rows(&recipe, tables.test.is_some(), options)?;
+        found.prepare(recipe, rows, &[(&tables.validation, false), (&tables.test, true)], options)
+    }
 
-        let facts = Facts {
-            rows: table.n_rows(),
-            outputs: raw.n_outputs(),
-            loss: raw.loss(),
-            has_validation: tables.validation.is_some(),
+    /// A training for each of `n_folds` folds of the table, each of which is the test of one and is not seen by it:
+    /// everything is decided and fitted anew on the other rows.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Prepared::new`]; fewer than two folds, more folds than rows or groups.
+    pub fn folds(table: &Table, n_folds: usize, options: &Options) -> Result<Vec<Prepared>> {
+        let found = Found::new(table, options)?;
+        let seed = options.seed.unwrap_or(0);
+        let folds = found.splitter(None, options)?.folds(n_folds, seed).or_else(|error| {
+            // As where a part is set aside, a rare class is no reason to refuse.
+            if options.group.is_some() || options.time.is_some() || found.table.n_rows() < n_folds || n_folds < 2 {
+                return Err(error);
+            }
+            Splitter::random(found.table.n_rows()).folds(n_folds, seed)
+        })?;
+        let fold = |fold: &Split| -> Result<Prepared> {
+            let recipe = found.recipe(fold.train.len(), false, options)?;
+            let own = Options { test: None, ..options.clone() };
+            let splitter = found.splitter(Some(&fold.train), options)?;
+            let rows = rows_by(&recipe, &own, true, &splitter, &|rows| {
+                let rows: Vec<u32> = rows.iter().map(|row| fold.train[*row as usize]).collect();
+                found.splitter(Some(&rows), options)
+            })?;
+            let mut rows = rows.of(&fold.train);
+            rows.parts.test.clone_from(&fold.validation);
+            found.prepare(recipe, rows, &[], options)
         };
-        let recipe = Recipe::new(&facts, options)?;
-        let mut rows = splitting.rows(&recipe, tables.test.is_some())?;
+        folds.iter().map(fold).collect()
+    }
 
-        let fitted = &rows.parts.train;
-        let input = Preprocessing::fit(&table, &schema, fitted, &options.preprocessing(&schema, fitted.len())?)?;
-        let output = TargetEncoding::fit(&table, targets, task.task, fitted, &options.targets()?)?;
-        let encode = |table: &Table| -> Result<Dataset> {
-            let data = Dataset::new(input.apply(table)?, output.encode(table)?)?;
-            match weights(table, &schema)? {
-                Some(weights) => data.with_weights(weights),
-                None => Ok(data),
-            }
-        };
-        let mut data = encode(&table)?;
-        for (other, is_test) in [(&tables.validation, false), (&tables.test, true)] {
-            let Some(other) = other else { continue };
-            let (other, rows_of_other) = without_missing(other, targets)?;
-            let first = data.rows() as u32;
-            data = data.with_rows_of(&encode(&other)?)?;
-            let added: Vec<u32> = (first..data.rows() as u32).collect();
-            origin.extend(rows_of_other);
-            if is_test {
-                rows.parts.test = added;
-            } else {
-                rows.held.iter_mut().for_each(|(_, validation)| validation.clone_from(&added));
-                rows.parts.validation = added;
-            }
-        }
-        let findings = check(&tables.table, &schema, None);
-        let first = embedding_layers(&input);
-        let network = recipe.network(input.n_inputs(), &first, output.n_outputs())?;
-        let (members, parts) = (members(&recipe, rows.held), rows.parts);
-        let mut recipe = recipe;
-        recipe.balance(&data, &parts.train);
-        let (schema, task, input) = (Some(schema), Some(task), Input::Table(input));
-        Ok(Prepared { schema, task, findings, input, output, data, parts, origin, members, recipe, network })
+    /// Steps of an epoch.
+    pub fn n_batches(&self) -> usize {
+        let longest = self.members.iter().map(|member| member.train.len()).max().unwrap_or(0);
+        longest.div_ceil(self.recipe.settings.batch_size)
     }
 
     /// An error of the training with rows as the table counts them.
@@ -194,6 +182,119 @@ impl Prepared {
     }
 }
 
+/// What is found of a table before its rows are split.
+struct Found<'a> {
+    /// As it was read.
+    whole: &'a Table,
+    /// The rows that have a target, and which they are.
+    table: Cow<'a, Table>,
+    origin: Vec<u32>,
+    schema: Schema,
+    task: TaskChoice,
+    /// Fitted on all rows, to split them by; and the targets by it.
+    encoding: TargetEncoding,
+    targets: Targets,
+}
+
+impl<'a> Found<'a> {
+    fn new(whole: &'a Table, options: &Options) -> Result<Found<'a>> {
+        let schema = Schema::infer(whole, &options.schema())?;
+        let task = match options.task {
+            Some(task) => TaskChoice { task, reason: "as asked for".into(), doubt: None },
+            None => TaskChoice::find(whole, Some(&schema), &options.target)?,
+        };
+        let (table, origin) = without_missing(whole, &options.target)?;
+        let all: Vec<u32> = (0..table.n_rows() as u32).collect();
+        let encoding = TargetEncoding::fit(&table, &options.target, task.task, &all, &options.targets()?)?;
+        let targets = encoding.encode(&table)?;
+        Ok(Found { whole, table, origin, schema, task, encoding, targets })
+    }
+
+    fn recipe(&self, rows: usize, has_validation: bool, options: &Options) -> Result<Recipe> {
+        let (outputs, loss) = (self.encoding.n_outputs(), self.encoding.loss());
+        Recipe::new(&Facts { rows, outputs, loss, has_validation }, options)
+    }
+
+    /// Splits all rows, or some of them.
+    fn splitter(&self, rows: Option<&[u32]>, options: &Options) -> Result<Splitter> {
+        let rule = options.split_rule();
+        match rows {
+            None => Splitter::new(&rule, &self.table, &self.targets),
+            Some(rows) => Splitter::new(&rule, &self.table.select_rows(rows), &self.targets.select_rows(rows)),
+        }
+    }
+
+    fn rows(&self, recipe: &Recipe, has_test: bool, options: &Options) -> Result<Rows> {
+        let splitter = self.splitter(None, options)?;
+        rows_by(recipe, options, has_test, &splitter, &|rows| self.splitter(Some(rows), options))
+    }
+
+    /// Fits everything on the rows to train on. `others` are tables of further rows, each with whether they are to
+    /// test with.
+    fn prepare(
+        &self,
+        mut recipe: Recipe,
+        mut rows: Rows,
+        others: &[(&Option<Table>, bool)],
+        options: &Options,
+    ) -> Result<Prepared> {
+        let (table, fitted) = (&self.table, &rows.parts.train);
+        let input =
+            Preprocessing::fit(table, &self.schema, fitted, &options.preprocessing(&self.schema, fitted.len())?)?;
+        let task = self.task.task;
+        let output = TargetEncoding::fit(table, &options.target, task, fitted, &options.targets()?)?;
+        let encode = |table: &Table| -> Result<Dataset> {
+            let data = Dataset::new(input.apply(table)?, output.encode(table)?)?;
+            match weights(table, &self.schema)? {
+                Some(weights) => data.with_weights(weights),
+                None => Ok(data),
+            }
+        };
+        let (mut data, mut origin) = (encode(table)?, self.origin.clone());
+        for (other, is_test) in others {
+            let Some(other) = other else { continue };
+            let (other, rows_of_other) = without_missing(other, &options.target)?;
+            let first = data.rows() as u32;
+            data = data.with_rows_of(&encode(&other)?)?;
+            let added: Vec<u32> = (first..data.rows() as u32).collect();
+            origin.extend(rows_of_other);
+            if *is_test {
+                rows.parts.test = added;
+            } else {
+                rows.held.iter_mut().for_each(|(_, validation)| validation.clone_from(&added));
+                rows.parts.validation = added;
+            }
+        }
+        let network = recipe.network(input.n_inputs(), &embedding_layers(&input), output.n_outputs())?;
+        recipe.balance(&data, &rows.parts.train);
+        Ok(Prepared {
+            schema: Some(self.schema.clone()),
+            task: Some(self.task.clone()),
+            findings: check(self.whole, &self.schema, None),
+            input: Input::Table(input),
+            output,
+            data,
+            members: members(&recipe, rows.held),
+            parts: rows.parts,
+            origin,
+            recipe,
+            network,
+        })
+    }
+}
+
+impl Rows {
+    /// The same rows as `whole` numbers them.
+    fn of(self, whole: &[u32]) -> Rows {
+        let of = |rows: Vec<u32>| rows.into_iter().map(|row| whole[row as usize]).collect::<Vec<u32>>();
+        let Parts { train, validation, test } = self.parts;
+        Rows {
+            parts: Parts { train: of(train), validation: of(validation), test: of(test) },
+            held: self.held.into_iter().map(|(train, validation)| (of(train), of(validation))).collect(),
+        }
+    }
+}
+
 /// The rows of a table that have a target, and which they are.
 fn without_missing<'a>(table: &'a Table, targets: &[String]) -> Result<(Cow<'a, Table>, Vec<u32>)> {
     let missing = TargetEncoding::missing_rows(table, targets)?;
@@ -219,24 +320,6 @@ fn members(recipe: &Recipe, held: Vec<(Vec<u32>, Vec<u32>)>) -> Vec<Member> {
         Member { seed, train, validation }
     };
     held.into_iter().enumerate().map(member).collect()
-}
-
-/// Splits the rows of a table by the rule that the options have.
-struct Splitting<'a> {
-    table: &'a Table,
-    targets: &'a Targets,
-    options: &'a Options,
-}
-
-impl Splitting<'_> {
-    fn rows(&self, recipe: &Recipe, has_test: bool) -> Result<Rows> {
-        let rule = self.options.split_rule();
-        let (table, targets) = (self.table, self.targets);
-        let splitter = Splitter::new(&rule, table, targets)?;
-        rows_by(recipe, self.options, has_test, &splitter, &|rows| {
-            Splitter::new(&rule, &table.select_rows(rows), &targets.select_rows(rows))
-        })
-    }
 }
 
 /// Sets rows aside to test with, and then rows to stop by. `splitter_of` splits some of the rows alone.
