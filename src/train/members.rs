@@ -151,6 +151,8 @@ impl<'a> MembersTrainer<'a> {
             None => None,
             Some(validation) => {
                 let (models, rows) = (members.len(), validation.rows.as_deref());
+                // Smoothing belongs to learning; what is told of rows set aside is the loss itself.
+                let loss = loss.unsmoothed();
                 let steps = record_evaluation(device, network, validation.data, loss, models, rows)?;
                 Some(steps.compile(device, &parameters)?)
             }

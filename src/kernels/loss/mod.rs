@@ -239,6 +239,11 @@ impl Loss {
         }
     }
 
+    /// The same loss of targets as they are, without label smoothing.
+    pub fn unsmoothed(self) -> Loss {
+        if let Loss::CrossEntropySmoothed { .. } = self { Loss::CrossEntropy } else { self }
+    }
+
     /// Whether targets may be class indices, one per row.
     pub fn takes_classes(self) -> bool {
         matches!(self, Loss::CrossEntropy | Loss::CrossEntropySmoothed { .. } | Loss::Focal { .. } | Loss::Nll)
