@@ -48,6 +48,7 @@ fn schema() -> Schema {
         n_missing: 0,
         n_distinct: 0,
         is_given: false,
+        date: None,
         note: None,
     };
     let columns = [

@@ -18,7 +18,7 @@ fn table(columns: Vec<Column>) -> Table {
 
 fn feature(name: &str, kind: ColumnType) -> ColumnSchema {
     let role = Role::Feature;
-    ColumnSchema { name: name.into(), kind, role, n_missing: 0, n_distinct: 0, is_given: false, note: None }
+    ColumnSchema { name: name.into(), kind, role, n_missing: 0, n_distinct: 0, is_given: false, date: None, note: None }
 }
 
 fn all(table: &Table) -> Vec<u32> {

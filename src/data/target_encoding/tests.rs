@@ -109,6 +109,7 @@ fn a_type_that_was_given_decides() {
             n_missing: 0,
             n_distinct: 2,
             is_given,
+            date: None,
             note: None,
         }],
     };
