@@ -692,7 +692,7 @@ pub enum Error {
         /// The name of the column.
         column: String,
         /// The type.
-        given: String,
+        given: &'static str,
         /// The field; empty where all are missing.
         found: String,
         /// What would do.

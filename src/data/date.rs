@@ -43,7 +43,7 @@ const FIRST_LOOK: usize = 100;
 /// - `31 Jan 2024`, `31-Jan-2024`, `Jan 31, 2024`, `31 January 2024`, `January 31, 2024`, in any case.
 ///
 /// Years have four digits; months and days may lack their zero. After the day, and a space or `T`, may come a time:
-/// `12:30`, `12:30:15`, `12:30:15.25`, `12:30 PM`, the first three perhaps with `Z`, `UTC` or an offset such as
+/// `12:30`, `12:30:15`, `12:30:15.25`, `12:30 PM`, the first three perhaps with `Z`, `UTC`, `GMT` or an offset such as
 /// `+01:00` or `+0100`.
 ///
 /// ```
@@ -151,7 +151,7 @@ fn parse(day: &str, text: &str) -> Option<(Moment, bool)> {
     let text = text.trim();
     let (written, length) = BrokenDownTime::parse_prefix(day, text).ok()?;
     // Less is a year of two digits, or no year; and `2024111` is either of two days.
-    if !written.year().is_some_and(|year| year >= 1000) || (day == "%Y%m%d" && length != 8) {
+    if written.year().is_none_or(|year| year < 1000) || (day == "%Y%m%d" && length != 8) {
         return None;
     }
     let date = written.to_date().ok()?;
@@ -179,7 +179,7 @@ fn parse(day: &str, text: &str) -> Option<(Moment, bool)> {
 
 /// The time that `text` says, and by how many seconds its clock is ahead of UTC.
 fn time_of_day(text: &str) -> Option<(Time, i32)> {
-    let has_halves = text.ends_with(['M', 'm']);
+    let has_halves = ["am", "pm"].iter().any(|half| text.to_ascii_lowercase().ends_with(half));
     let clocks = match has_halves {
         true => ["%I:%M:%S%.f %p", "%I:%M %p"],
         false => ["%H:%M:%S%.f", "%H:%M"],
@@ -189,7 +189,6 @@ fn time_of_day(text: &str) -> Option<(Time, i32)> {
     let rest = text.get(length..)?.trim_start();
     let offset_seconds = match rest {
         "" | "Z" | "z" | "UTC" | "GMT" => 0,
-        _ if has_halves => return None,
         _ => {
             let offset = ["%:z", "%z"].iter().find_map(|offset| BrokenDownTime::parse(offset, rest).ok())?;
             offset.offset()?.seconds()
@@ -268,6 +267,7 @@ mod tests {
             ("T12:30:15Z", 45_015.0),
             ("T12:30Z", 45_000.0),
             (" 12:30 UTC", 45_000.0),
+            (" 12:30 GMT", 45_000.0),
             ("T12:30:15.5+01:00", 41_415.5),
             ("T12:30:15-0530", 64_815.0),
             (" 12:30 +0100", 41_400.0),

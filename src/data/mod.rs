@@ -2,7 +2,8 @@
 //!
 //! A file (CSV, JSON lines, Parquet, NumPy's) becomes a [`Table`]; its feature columns become a [`Matrix`], its target column
 //! becomes [`Targets`]. IDX files (MNIST) become matrices directly, by [`idx`].
-//! [`Standardiser`] brings columns to one scale, [`Split`] sets rows aside for validation.
+//! [`Schema`] finds out what the columns of a table are, and [`check`](mod@check) what is doubtful about them.
+//! [`Standardiser`] brings columns to one scale, [`Splitter`] sets rows aside for validating and testing.
 //!
 //! ```
 //! use nngpu::data::{Standardiser, Table, Targets};

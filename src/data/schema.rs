@@ -102,6 +102,9 @@ pub struct SchemaOptions {
     pub id: Option<String>,
 }
 
+/// How the note of a column begins that is left out for what is in it, or for its given type.
+pub(super) const LEFT_OUT: &str = "left out: ";
+
 /// In fewer rows than this, values that are all different may be so by chance, and are no ids.
 const FEWEST_ROWS: usize = 20;
 
@@ -297,7 +300,7 @@ fn column_schema(
     } else if role == Role::Feature && is_nothing_to_learn {
         role = Role::Ignored;
         let reason = found.note.unwrap_or_else(|| "its given type says so".into());
-        found.note = Some(format!("left out: {reason}"));
+        found.note = Some(format!("{LEFT_OUT}{reason}"));
     }
     Ok(ColumnSchema {
         name: name.to_owned(),
@@ -469,7 +472,7 @@ fn given_type(table: &Table, column: &Column, codes: &Codes, kind: ColumnType) -
         path: table.path().to_owned(),
         place: table.place(row.unwrap_or(0) as usize),
         column: column.name().to_owned(),
-        given: kind.to_string(),
+        given: kind.name(),
         found: row.map(|row| text_of(row).into_owned()).unwrap_or_default(),
         expected,
     };
@@ -535,11 +538,9 @@ impl ColumnType {
         ColumnType::Constant,
         ColumnType::Text,
     ];
-}
 
-impl fmt::Display for ColumnType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+    fn name(self) -> &'static str {
+        match self {
             ColumnType::Number => "number",
             ColumnType::Boolean => "boolean",
             ColumnType::Category => "category",
@@ -547,7 +548,13 @@ impl fmt::Display for ColumnType {
             ColumnType::Id => "id",
             ColumnType::Constant => "constant",
             ColumnType::Text => "text",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::rows::columns_alike;
 use super::{FEWEST_ROWS, Finding, FindingKind, Looked, Seen, Severity, same_numbers};
-use crate::data::schema::says_id;
+use crate::data::schema::{LEFT_OUT, says_id};
 use crate::data::table::{number, number_text};
 use crate::data::{ColumnType, Role};
 use crate::error::{count, list, quoted};
@@ -30,10 +30,10 @@ const SHOWN: usize = 3;
 pub(super) fn check(looked: &Looked, findings: &mut Vec<Finding>) {
     for seen in &looked.columns {
         let is_used = matches!(seen.schema.role, Role::Feature | Role::Target);
-        // Columns that were left out by what is in them; others were asked to be.
+        // Others were asked to be left out.
         let is_found = seen.schema.role == Role::Ignored
-            && matches!(seen.schema.kind, ColumnType::Id | ColumnType::Constant | ColumnType::Text)
-            && seen.schema.note.as_ref().is_some_and(|note| note.starts_with("left out: "));
+            && !seen.schema.is_given
+            && seen.schema.note.as_ref().is_some_and(|note| note.starts_with(LEFT_OUT));
         if is_found {
             check_left_out(looked, seen, findings);
         }
@@ -147,7 +147,12 @@ fn check_text(looked: &Looked, seen: &Seen, findings: &mut Vec<Finding>) {
 /// Whether fields are numbers but for currencies, percent signs, and signs between digits, in 20 values or more.
 fn is_decorated(seen: &Seen, texts: &[&str]) -> bool {
     let is_sign = |c: char| "$€£¥%,'_".contains(c) || c.is_whitespace();
-    let is_number = |text: &str| number(&text.replace(is_sign, "")).is_some_and(f64::is_finite);
+    let is_number = |text: &str| {
+        let plain = text.replace(is_sign, "");
+        // `0,5` without its comma is no number as it is written; but zeros before digits without any sign are a name.
+        let is_plain = plain.len() == text.len();
+        if is_plain { number(text).is_some() } else { plain.parse::<f64>().is_ok_and(f64::is_finite) }
+    };
     // A look at the first tells of most columns that they are names.
     if !texts.iter().take(FIRST_LOOK).any(|text| is_number(text)) {
         return false;

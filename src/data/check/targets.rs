@@ -16,7 +16,7 @@ const LARGEST_CLASS: f64 = 0.9;
 /// Columns that are correlated more than this are copies of each other, but for rounding.
 const COPY: f64 = 0.9999;
 
-/// What comes in so many rows on average is no coincidence.
+/// A value that comes in fewer rows may go with one target by chance.
 const ROWS_PER_VALUE: usize = 5;
 
 /// So many rows are looked at before all are sorted.
@@ -207,10 +207,11 @@ fn is_one_to_many(looked: &Looked, feature: &Seen, target: &Seen) -> bool {
     let n_known = looked.has_target.iter().filter(|&&has| has).count();
     let n_both = (0..looked.n_rows()).filter(both).count();
     let is_enough = n_both >= FEWEST_ROWS && 2 * n_both >= n_known;
-    if !is_enough || feature.codes.n_distinct() * ROWS_PER_VALUE > n_both {
+    if !is_enough {
         return false;
     }
-    // With one class in nearly all rows, a feature tells it by chance; so the other rows must be told too.
+    // A value in few rows goes with one target by chance, and so does any value where one class has nearly all rows: what
+    // counts is that the rows of the other classes are told by values that are not rare.
     let largest = (0..target.codes.n_distinct()).max_by_key(|&code| target.codes.counts[code]).expect("a value");
     let others: Vec<usize> =
         (0..looked.n_rows()).filter(both).filter(|&row| target_codes[row] as usize != largest).collect();

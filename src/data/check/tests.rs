@@ -179,8 +179,10 @@ fn copies_of_the_target_are_found() {
     // A row in twenty is missing.
     let holes = of_target("x", &|y| if y < 10.0 { f64::NAN } else { y });
     check_column(holes, warning, "it holds the target `y` itself", (&[], 0));
-    // Far from a copy.
-    for f in [&|y: f64| (y - 100.0).powi(2) as f64, &|y: f64| (y / 10.0).round()] as [&dyn Fn(f64) -> f64; 2] {
+    // Far from a copy, or with several targets for one value.
+    let others: [&dyn Fn(f64) -> f64; 3] =
+        [&|y| (y - 100.0).powi(2), &|y| (y / 10.0).round(), &|y| (y.floor() + 1.0).ln()];
+    for f in others {
         assert_eq!(find(vec![of_target("x", f), noise("a", 1), target()], None), []);
     }
 }
@@ -224,29 +226,79 @@ fn columns_that_decide_the_class_are_found() {
 }
 
 #[test]
+fn few_rows_are_no_proof_of_a_copy() {
+    let kinds = |columns| find(columns, None).iter().map(|finding| finding.kind).collect::<Vec<_>>();
+    let until =
+        |n: usize, field: &dyn Fn(usize) -> String| column("y", |row| if row < n { field(row) } else { String::new() });
+    let x = || column("x", |row| (row * 7 % 200 * 2).to_string());
+    let y = |row: usize| (row * 7 % 200 * 3 + 1).to_string();
+    assert_eq!(kinds(vec![x(), noise("a", 1), until(19, &y)]), [TargetMissing, FewRows]);
+    assert_eq!(kinds(vec![x(), noise("a", 1), until(20, &y)]), [TargetMissing, FewRows, TargetKnown]);
+    let x = || cycle("x", &["p", "q"]);
+    let y = |row: usize| ["a", "b"][row % 2].to_owned();
+    assert_eq!(kinds(vec![x(), noise("a", 1), until(19, &y)]), [TargetMissing, FewRows]);
+    assert_eq!(kinds(vec![x(), noise("a", 1), until(20, &y)]), [TargetMissing, FewRows, TargetKnown]);
+
+    // There in two rows of five.
+    let holes =
+        |field: &dyn Fn(usize) -> String| column("x", |row| if row % 5 < 2 { field(row) } else { String::new() });
+    let number = |row: usize| (row * 7 % 200).to_string();
+    assert_eq!(kinds(vec![holes(&number), noise("a", 1), column("y", number)]), [ManyMissing]);
+    assert_eq!(kinds(vec![holes(&y), noise("a", 1), column("y", y)]), [ManyMissing]);
+
+    // A quarter of the rows of the smaller class.
+    let x = |row: usize| match row {
+        0..5 => "n".to_owned(),
+        5..21 => format!("n{row}"),
+        _ => format!("m{}", row % 10),
+    };
+    let y = |row: usize| if row < 21 { "no".to_owned() } else { "yes".to_owned() };
+    assert_eq!(kinds(vec![column("x", x), noise("a", 1), column("y", y)]), []);
+    // Not there in the smaller class.
+    let x = |row: usize| if row < 21 { String::new() } else { ["p", "q"][row % 2].to_owned() };
+    assert_eq!(kinds(vec![column("x", x), noise("a", 1), column("y", y)]), []);
+}
+
+#[test]
+fn rows_without_a_target_are_no_duplicates() {
+    let of = |row: usize| if row % 50 == 3 { 3 } else { row };
+    let a = column("a", |row| (of(row) * 7 % 200).to_string() + ".5");
+    let y = column("y", |row| if row % 50 == 3 { String::new() } else { (row * 11 % 200).to_string() });
+    assert_eq!(
+        find(vec![a, cycle("b", &["p"]), y], None).iter().map(|finding| finding.kind).collect::<Vec<_>>(),
+        [TargetMissing, Constant]
+    );
+}
+
+#[test]
 fn duplicate_rows_are_found() {
-    // Rows 100 and 150 are copies of row 3 as they are, row 160 but for its target.
-    let of = |row: usize| if [100, 150, 160].contains(&row) { 3 } else { row };
+    // Copies: of row 3 the rows 100, 150 and, but for its target, 120; of row 155 row 165; of 10 to 13 170 to 173.
+    let of = |row: usize| match row {
+        100 | 120 | 150 => 3,
+        165 => 155,
+        170..174 => row - 160,
+        _ => row,
+    };
     let a = || column("a", |row| (of(row) * 7 % 200).to_string() + ".5");
     let b = || column("b", |row| ["p", "q", "r"][of(row) % 3].to_owned());
-    let y = || column("y", |row| if row == 160 { "1".into() } else { (of(row) * 11 % 200).to_string() });
+    let y = || column("y", |row| if row == 120 { "1".into() } else { (of(row) * 11 % 200).to_string() });
     let found = find(vec![a(), b(), y()], None);
     let [duplicates, conflicts] = &found[..] else { panic!("{found:#?}") };
-    assert_eq!((duplicates.severity, duplicates.kind, duplicates.n_places), (Note, DuplicateRows, 2));
-    assert_eq!(duplicates.message, "2 rows are the same as an earlier row in all columns that are used");
-    assert_eq!(duplicates.places, [Place::Line(102), Place::Line(152)]);
+    assert_eq!((duplicates.severity, duplicates.kind, duplicates.n_places), (Note, DuplicateRows, 7));
+    assert_eq!(duplicates.message, "7 rows are the same as an earlier row in all columns that are used");
+    assert_eq!(duplicates.places, [102, 152, 167, 172, 173].map(Place::Line));
     assert_eq!((conflicts.severity, conflicts.kind), (Note, ConflictingRows));
     assert_eq!(conflicts.message, "4 rows have the same features as another row, but another target");
-    assert_eq!(conflicts.places, [5, 102, 152, 162].map(Place::Line));
+    assert_eq!(conflicts.places, [5, 102, 122, 152].map(Place::Line));
 
     // An id is no feature, and does not tell copies apart.
     let id = column("id", |row| (row * 13 % 200).to_string());
     assert_eq!(find(vec![id, a(), b(), y()], None).len(), 3);
 
     let split = Parts {
-        train: (0..100).chain(101..150).collect(),
+        train: (0..100).chain(101..120).chain(121..150).collect(),
         validation: (150..160).collect(),
-        test: (160..200).chain([100]).collect(),
+        test: (160..200).chain([100, 120]).collect(),
     };
     let found = find(vec![a(), b(), y()], Some(&split));
     let shared: Vec<_> = found.iter().filter(|finding| finding.kind == SharedRows).collect();
@@ -254,9 +306,9 @@ fn duplicate_rows_are_found() {
     assert_eq!((shared[0].severity, &shared[0].message[..]), (Warning, message));
     assert_eq!(shared[0].places, [Place::Line(152)]);
     let message =
-        "2 of 41 rows to test on have the features of a row to train or to validate on, 1 with the same target";
+        "7 of 42 rows to test on have the features of a row to train or to validate on, 6 with the same target";
     assert_eq!((shared[1].severity, &shared[1].message[..]), (Warning, message));
-    assert_eq!(shared[1].places, [Place::Line(102), Place::Line(162)]);
+    assert_eq!(shared[1].places, [102, 122, 167, 172, 173].map(Place::Line));
     assert_eq!(shared.len(), 2);
 }
 
@@ -288,8 +340,14 @@ fn columns_that_are_left_out_are_told() {
     check_column(column("x", |row| format!("t{}", row % 150)), (Note, Text), texts, (&[], 0));
     // Not what was asked to be left out.
     let table = table(vec![cycle("x", &["7"]), noise("a", 1), target()]);
-    let options = SchemaOptions { targets: vec!["y".into()], ignore: vec!["x".into()], ..SchemaOptions::default() };
-    assert_eq!(check(&table, &Schema::infer(&table, &options).unwrap(), None), []);
+    let asked = SchemaOptions { targets: vec!["y".into()], ..SchemaOptions::default() };
+    for options in [
+        SchemaOptions { ignore: vec!["x".into()], ..asked.clone() },
+        SchemaOptions { id: Some("x".into()), ..asked.clone() },
+        SchemaOptions { types: [("x".into(), ColumnType::Constant)].into(), ..asked },
+    ] {
+        assert_eq!(check(&table, &Schema::infer(&table, &options).unwrap(), None), []);
+    }
 }
 
 #[test]
@@ -348,7 +406,9 @@ fn numbers_with_other_signs_are_told() {
         let message = format!("its fields look like numbers with other signs, such as {shown}");
         check_column(column("x", |row| written(row * 7 % 60)), (Warning, NumbersAsText), &message, (&[], 0));
     }
-    assert_eq!(find(vec![column("x", |row| format!("{},5", row % 19)), noise("a", 1), target()], None), []);
+    for x in [column("x", |row| format!("{},5", row % 19)), column("x", |row| format!("0{}", row % 40))] {
+        assert_eq!(find(vec![x, noise("a", 1), target()], None), []);
+    }
 }
 
 #[test]
@@ -399,9 +459,22 @@ fn outliers_are_named_with_their_rows() {
     let message = "-2000 is 37 standard deviations away from the mean 99.1";
     check_column(with("-2000"), (Note, Outliers), message, (&[42], 1));
     assert_eq!(find(vec![with("1200"), noise("a", 1), target()], None), []);
-    // Where nearly all are one number, the others tell.
-    let gains = |row: usize| if row.is_multiple_of(100) { (row + 3).to_string() } else { "0".to_owned() };
-    assert_eq!(find(vec![column("x", gains), noise("a", 1), target()], None), []);
+}
+
+#[test]
+fn one_other_number_among_a_thousand_is_an_outlier() {
+    let numbers =
+        |name: &str, of: &dyn Fn(usize) -> f64| Column::new(name, Values::Numbers((0..1000).map(of).collect()));
+    let y = |row: usize| (row * 7 % 1000) as f64;
+    let columns = |n_others: usize| {
+        let x = move |row: usize| if row.is_multiple_of(200) && row / 200 < n_others { 5.0 } else { 0.0 };
+        vec![numbers("x", &x), numbers("a", &|row| (row * 3 % 1000) as f64 + 0.5), numbers("y", &y)]
+    };
+    // z = sqrt(999).
+    let message = "5 is 32 standard deviations away from the mean 0.005";
+    check_one(columns(1), None, (Note, Outliers), &["x"], message, (&[2], 1));
+    // z = sqrt(995 / 5).
+    assert_eq!(find(columns(5), None), []);
 }
 
 #[test]

@@ -128,6 +128,10 @@ fn different_integers_whose_name_says_so_are_an_id() {
     for name in ["paid", "humidity", "keyboard", "Idle", "grid"] {
         check(column(name, |row| (row * 7 % 60).to_string()), ColumnType::Number, None);
     }
+    // Too few to say, and enough.
+    let few = |n: usize| column("id", move |row| if row < n { (row * 7 % 60).to_string() } else { String::new() });
+    check(few(19), ColumnType::Number, None);
+    check(few(20), ColumnType::Id, named);
     // One number in two rows.
     check(column("id", |row| (row / 2 * 7 % 60).to_string()), ColumnType::Number, None);
 }

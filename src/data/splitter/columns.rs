@@ -60,8 +60,7 @@ impl Splitter {
 pub(in crate::data) fn times(table: &Table, name: &str) -> Result<Vec<f64>> {
     let column = table.column(name)?;
     let times: Vec<f64> = match column.values() {
-        // Adding 0 makes the two zeros one.
-        Values::Numbers(numbers) => numbers.iter().map(|number| number + 0.0).collect(),
+        Values::Numbers(numbers) => numbers.clone(),
         Values::Text(levels) => {
             let codes = Codes::of(column.values());
             let texts = used_levels(levels, &codes);

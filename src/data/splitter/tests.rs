@@ -233,6 +233,8 @@ fn shares_are_those_of_largest_remainders() {
         // No stratum gives its last row.
         (&[2, 2, 96], 97, 1, &[1, 1, 95]),
         (&[2, 98], 98, 1, &[1, 97]),
+        // 9.2 rows of 10, but two are kept.
+        (&[40, 10], 46, 2, &[38, 8]),
     ] {
         assert_eq!(shares(sizes, total, reserve), expected, "{sizes:?}");
     }
