@@ -63,7 +63,7 @@ fn run(seed: u64, n_epochs: usize, has_validation: bool) -> Run {
 
 fn column(name: &str, kind: ColumnType, role: Role, n_missing: usize, n_distinct: usize, note: &str) -> ColumnSchema {
     let note = (!note.is_empty()).then(|| note.to_string());
-    ColumnSchema { name: name.into(), kind, role, n_missing, n_distinct, is_given: false, note }
+    ColumnSchema { name: name.into(), kind, role, n_missing, n_distinct, is_given: false, date: None, note }
 }
 
 fn with_the_rest(data: ReportData) -> ReportData {
