@@ -81,15 +81,12 @@ impl Outcome {
             (TEST, parts.test.clone(), answers(&parts.test)?),
         ];
         // Those that learn from all rows to train on answer for these and for the test.
-        let mut whole = Taught { predictors: answering.teach(&output, &parts.train)?, rows: parts.train.clone() };
+        let mut whole = answering.teach(&output, &parts.train, &parts.train)?;
         whole.rows.extend(&parts.test);
         let mut each: Vec<Taught> = Vec::new();
         for member in &prepared.members {
             if each.iter().all(|taught| taught.rows != member.validation) {
-                each.push(Taught {
-                    predictors: answering.teach(&output, &member.train)?,
-                    rows: member.validation.clone(),
-                });
+                each.push(answering.teach(&output, &member.train, &member.validation)?);
             }
         }
         let mut measured = Vec::new();
@@ -219,12 +216,18 @@ impl Answering<'_> {
         Some(rows.iter().map(|row| weights[*row as usize]).collect())
     }
 
-    /// Teaches the simplest predictors `train`.
-    fn teach(&self, output: &TargetEncoding, train: &[u32]) -> Result<[Baseline; 2]> {
-        let (truth, names, weights) = (self.truth(output, train), names(output), self.weights(train));
-        let truth = truth_of(output, &truth, &names);
+    /// Teaches the simplest predictors `train`, to answer for `rows`.
+    fn teach(&self, output: &TargetEncoding, train: &[u32], rows: &[u32]) -> Result<Taught> {
+        let (targets, names, weights) = (self.truth(output, train), names(output), self.weights(train));
+        let truth = truth_of(output, &targets, &names);
         let features = self.prepared.data.features().select_rows(train);
-        Ok([Baseline::constant(&truth, weights.as_deref())?, Baseline::linear(&features, &truth, weights.as_deref())?])
+        let predictors =
+            [Baseline::constant(&truth, weights.as_deref())?, Baseline::linear(&features, &truth, weights.as_deref())?];
+        let limits = match (&truth, &targets) {
+            (Truth::Numbers { .. }, Targets::Values(values)) => limits(values),
+            _ => vec![[f32::NEG_INFINITY, f32::INFINITY]; names.len()],
+        };
+        Ok(Taught { predictors, limits, rows: rows.to_vec() })
     }
 
     /// The mean answers of one kind of simple predictors for each of `rows`, of those that answer for it.
@@ -232,12 +235,14 @@ impl Answering<'_> {
         let features = self.prepared.data.features();
         let mut sums = vec![0f32; self.prepared.data.rows() * columns];
         let mut counts = vec![0u32; self.prepared.data.rows()];
-        for Taught { predictors, rows } in taught {
+        for Taught { predictors, limits, rows } in taught {
             let answers = predictors[which].predict(&features.select_rows(rows))?;
             for (index, row) in rows.iter().enumerate() {
                 counts[*row as usize] += 1;
                 let sums = &mut sums[*row as usize * columns..][..columns];
-                sums.iter_mut().zip(answers.row(index)).for_each(|(sum, answer)| *sum += answer);
+                let answers = answers.row(index).iter().zip(limits);
+                let limited = answers.map(|(answer, [low, high])| answer.clamp(*low, *high));
+                sums.iter_mut().zip(limited).for_each(|(sum, answer)| *sum += answer);
             }
         }
         let mean = |row: &u32| {
@@ -248,9 +253,22 @@ impl Answering<'_> {
     }
 }
 
+/// The least and the most of each column.
+fn limits(values: &Matrix) -> Vec<[f32; 2]> {
+    let mut limits = vec![[f32::INFINITY, f32::NEG_INFINITY]; values.columns()];
+    for row in 0..values.rows() {
+        for (limits, value) in limits.iter_mut().zip(values.row(row)) {
+            *limits = [limits[0].min(*value), limits[1].max(*value)];
+        }
+    }
+    limits
+}
+
 /// Simple predictors, and the rows for which they answer.
 struct Taught {
     predictors: [Baseline; 2],
+    /// Of numbers, the least and the most that they were taught: a line leads far beyond.
+    limits: Vec<[f32; 2]>,
     rows: Vec<u32>,
 }
 

@@ -147,7 +147,8 @@ impl Prepared {
         let output = TargetEncoding::Classes(ClassTarget { name: "label".into(), classes });
         let targets = Targets::Classes(given.labels);
         let (n_rows, n_inputs) = (given.images.rows(), given.images.columns());
-        let facts = Facts { rows: n_rows, outputs: output.n_outputs(), loss: output.loss(), has_validation: false };
+        let (outputs, loss) = (output.n_outputs(), output.loss());
+        let facts = Facts { rows: n_rows, columns: n_inputs, outputs, loss, has_validation: false };
         let recipe = Recipe::new(&facts, options)?;
         let splitter = Splitter::stratified(&targets);
         let has_test = given.test.is_some();
@@ -212,7 +213,8 @@ impl<'a> Found<'a> {
 
     fn recipe(&self, rows: usize, has_validation: bool, options: &Options) -> Result<Recipe> {
         let (outputs, loss) = (self.encoding.n_outputs(), self.encoding.loss());
-        Recipe::new(&Facts { rows, outputs, loss, has_validation }, options)
+        let columns = self.schema.columns.iter().filter(|column| column.role == Role::Feature).count();
+        Recipe::new(&Facts { rows, columns, outputs, loss, has_validation }, options)
     }
 
     /// Splits all rows, or some of them.

@@ -15,6 +15,8 @@ use crate::{Activation, Compat, Error, Loss, Network, Optimizer, Result};
 pub struct Facts {
     /// Rows to learn from, those that training is stopped by included.
     pub rows: usize,
+    /// Columns to learn from, or pixels.
+    pub columns: usize,
     /// Columns of the targets, or classes.
     pub outputs: usize,
     /// The loss that fits the targets.
@@ -65,7 +67,7 @@ impl Recipe {
         let members = match (options.members, held) {
             (Some(0), _) => return refuse("members", "0", "a number of at least 1"),
             (Some(members), _) => members,
-            (None, _) => default_members(facts.rows),
+            (None, _) => default_members(facts),
         };
         let loss = loss(facts, options)?;
         let mut initial = compat.initial();
@@ -154,6 +156,9 @@ fn refuse<T>(name: &str, found: impl ToString, expected: &str) -> Result<T> {
 /// Of so many folds each member holds out another.
 const FOLDS: usize = 8;
 
+/// So many numbers to learn from, such as 20,000 images, take a while even for few networks.
+const MANY_NUMBERS: usize = 16_000_000;
+
 /// The part of the rows to stop by where folds would look ahead in time.
 const HELD_PART: f64 = 0.1;
 
@@ -202,8 +207,9 @@ fn held(facts: &Facts, options: &Options) -> Result<Held> {
     }
 }
 
-fn default_members(rows: usize) -> usize {
-    match rows {
+fn default_members(facts: &Facts) -> usize {
+    match facts.rows {
+        _ if facts.rows.saturating_mul(facts.columns) > MANY_NUMBERS => 2,
         ..=10_000 => 8,
         ..=100_000 => 4,
         _ => 2,
