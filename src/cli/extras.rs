@@ -123,7 +123,7 @@ pub fn report(
         importance: importance(prepared, outcome, device)?,
         columns: prepared.schema.as_ref().map_or(Vec::new(), |schema| schema.columns.clone()),
         data,
-        findings: prepared.findings.iter().map(|finding| format!("{}; {}", finding.message, finding.advice)).collect(),
+        findings: prepared.findings.iter().map(super::summary::finding).collect(),
         network: prepared.network.to_string(),
         settings: chosen,
         provenance: made,

@@ -108,7 +108,7 @@ impl Log {
             tell!("{}", describe(path, prepared));
         }
         for finding in prepared.findings.iter().filter(|finding| finding.severity != Severity::Note) {
-            self.warn(&format!("{}; {}", finding.message, finding.advice));
+            self.warn(&summary::finding(finding));
         }
     }
 

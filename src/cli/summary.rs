@@ -4,6 +4,7 @@ use std::path::Path;
 
 use comfy_table::{Cell, ContentArrangement, Table, presets};
 use nngpu::data::Schema;
+use nngpu::data::check::Finding;
 use nngpu::metrics::{Measure, Metrics, Score};
 use nngpu::tabular::{Outcome, Part, TRAINING};
 use serde_json::{Value, json};
@@ -36,6 +37,19 @@ pub fn columns(schema: &Schema) -> String {
         0 => table.to_string(),
         left => format!("{table}\n{left} more columns; `nngpu check` shows them all"),
     }
+}
+
+/// What is doubtful, where, and what to do.
+pub fn finding(finding: &Finding) -> String {
+    let columns: Vec<String> = finding.columns.iter().map(|name| format!("`{name}`")).collect();
+    let places: Vec<String> = finding.places.iter().map(ToString::to_string).collect();
+    let more = finding.n_places > finding.places.len();
+    let places = match &places[..] {
+        [] => String::new(),
+        places => format!(" ({}{})", places.join(", "), if more { ", …" } else { "" }),
+    };
+    let columns = if columns.is_empty() { String::new() } else { format!("{}: ", columns.join(", ")) };
+    format!("{columns}{}{places}; {}", finding.message, finding.advice)
 }
 
 /// Measures of a table, beside the rest that `--json` and the report have.

@@ -238,7 +238,8 @@ impl Settings {
             extras::write_events(folder, &extras::runs(prepared, fitted), extras::metric(outcome))?;
         }
         if let Some(path) = &self.outputs.report {
-            let data = self.training.path()?.display();
+            let path_of_data = self.training.path()?;
+            let data = path_of_data.file_name().unwrap_or(path_of_data.as_os_str()).to_string_lossy();
             let title = format!("{} from {data}", prepared.output.names().join(", "));
             write_report(path, &extras::report(title, prepared, fitted, outcome, device)?)?;
         }

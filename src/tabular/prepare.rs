@@ -252,6 +252,7 @@ impl<'a> Found<'a> {
                 None => Ok(data),
             }
         };
+        let split = rows.parts_of(&self.origin);
         let (mut data, mut origin) = (encode(table)?, self.origin.clone());
         for (other, is_test) in others {
             let Some(other) = other else { continue };
@@ -272,7 +273,7 @@ impl<'a> Found<'a> {
         Ok(Prepared {
             schema: Some(self.schema.clone()),
             task: Some(self.task.clone()),
-            findings: check(self.whole, &self.schema, None),
+            findings: check(self.whole, &self.schema, Some(&split)),
             input: Input::Table(input),
             output,
             data,
@@ -287,14 +288,20 @@ impl<'a> Found<'a> {
 
 impl Rows {
     /// The same rows as `whole` numbers them.
-    fn of(self, whole: &[u32]) -> Rows {
-        let of = |rows: Vec<u32>| rows.into_iter().map(|row| whole[row as usize]).collect::<Vec<u32>>();
-        let Parts { train, validation, test } = self.parts;
-        Rows {
-            parts: Parts { train: of(train), validation: of(validation), test: of(test) },
-            held: self.held.into_iter().map(|(train, validation)| (of(train), of(validation))).collect(),
-        }
+    fn of(&self, whole: &[u32]) -> Rows {
+        let held = self.held.iter().map(|(train, validation)| (numbered(train, whole), numbered(validation, whole)));
+        Rows { parts: self.parts_of(whole), held: held.collect() }
     }
+
+    /// The parts as `whole` numbers their rows.
+    fn parts_of(&self, whole: &[u32]) -> Parts {
+        let Parts { train, validation, test } = &self.parts;
+        Parts { train: numbered(train, whole), validation: numbered(validation, whole), test: numbered(test, whole) }
+    }
+}
+
+fn numbered(rows: &[u32], whole: &[u32]) -> Vec<u32> {
+    rows.iter().map(|row| whole[*row as usize]).collect()
 }
 
 /// The rows of a table that have a target, and which they are.

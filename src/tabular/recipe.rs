@@ -299,7 +299,8 @@ fn optimizer(compat: Compat, options: &Options) -> Result<Optimizer> {
 }
 
 fn schedule(optimizer: &Optimizer, options: &Options, n_updates: u64) -> Result<Option<Schedule>> {
-    let rate = f64::from(optimizer.learning_rate());
+    // The number that was meant: 0.003, and not the digits of the nearest of 32 bits.
+    let rate = optimizer.learning_rate().to_string().parse().unwrap_or(f64::from(optimizer.learning_rate()));
     let default = if optimizer.has_learning_rate() { "warm_cosine" } else { "constant" };
     match options.schedule.as_deref().unwrap_or(default) {
         "constant" => Ok(None),
