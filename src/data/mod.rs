@@ -71,6 +71,7 @@ pub use preprocess::{
     EncodedColumn, EncodedPart, Encoder, Fill, KnownLevels, NumberEncoder, OneHotEncoder, Preprocessing,
     PreprocessingOptions, Scale, Scaling, UnknownValues,
 };
+#[cfg(feature = "data")]
 pub use read::{Chunks, Format, ReadOptions, read_chunks};
 #[cfg(feature = "data")]
 pub use schema::{ColumnSchema, ColumnType, Role, Schema, SchemaOptions, boolean};

@@ -64,6 +64,7 @@ pub struct Splitter {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "data"), expect(dead_code, reason = "groups and times come from columns of tables"))]
 enum By {
     Nothing,
     Classes(Classes),
