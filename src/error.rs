@@ -860,8 +860,8 @@ pub enum Error {
     /// The loss or a weight stopped being a number.
     #[error(
         "{what}{} became {value} at step {step} (epoch {epoch}){}{}; {advice}",
-        member.map(|member| format!(" of member {}", member + 1)).unwrap_or_default(),
-        over_rows(rows), good.as_ref().map(|good| format!("; {good}")).unwrap_or_default()
+        trace.member.map(|member| format!(" of member {}", member + 1)).unwrap_or_default(),
+        over_rows(&trace.rows), trace.good.as_ref().map(|good| format!("; {good}")).unwrap_or_default()
     )]
     NotFinite {
         /// The first tensor, in order of computation, that holds such a value.
@@ -872,14 +872,8 @@ pub enum Error {
         step: u64,
         /// The epoch, counted from 1.
         epoch: u64,
-        /// Which of several members, counted from 0; none where there is one alone.
-        member: Option<usize>,
-        /// The layer, such as `layers.2`; none for what belongs to none, such as a loss.
-        layer: Option<String>,
-        /// The rows of the step's batch in the data, counted from 0; for a feature or a target its row alone.
-        rows: Vec<u32>,
-        /// How it stood before that step; none where it was wrong already.
-        good: Option<LastGood>,
+        /// Where it was, and how it stood before.
+        trace: Box<Trace>,
         /// What to try.
         advice: String,
     },
@@ -893,6 +887,19 @@ pub enum Error {
         /// What was found, what was expected, and what to do.
         problem: String,
     },
+}
+
+/// Where a training went wrong.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trace {
+    /// Which of several members, counted from 0; none where there is one alone.
+    pub member: Option<usize>,
+    /// The layer, such as `layers.2`; none for what belongs to none, such as a loss.
+    pub layer: Option<String>,
+    /// The rows of the step's batch in the data, counted from 0; for a feature or a target its row alone.
+    pub rows: Vec<u32>,
+    /// How it stood before that step; none where it was wrong already.
+    pub good: Option<LastGood>,
 }
 
 /// How a training stood before the step that went wrong.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use common::members::{bits, classes, line, members, network, numbers, timeless, ways};
 use common::{devices, small_device};
 use nngpu::data::{Dataset, Matrix, Targets};
+use nngpu::error::Trace;
 use nngpu::nn::Initial;
 use nngpu::train::{
     Ended, Event, FittedMembers, Member, MembersEpoch, MembersTrainer, Schedule, Settings, Stopping, estimate_members,
@@ -282,12 +283,14 @@ fn a_training_ends_with_each_member_s_best() {
             }
 
             // Broken off within an epoch, after one, or at the regular end: the best up to there all the same.
-            let breaks: [(&str, &dyn Fn(&Event) -> bool, Ended); 3] = [
-                ("batches", &|event| matches!(event, Event::Batches { epoch: 9, .. }), Ended::Interrupted),
-                ("epoch", &|event| matches!(event, Event::Members(done) if done.epoch == 8), Ended::Interrupted),
-                ("end", &|_| false, Ended::Epochs),
-            ];
-            for (what, breaks, ended) in breaks {
+            for (what, ended) in
+                [("batches", Ended::Interrupted), ("epoch", Ended::Interrupted), ("end", Ended::Epochs)]
+            {
+                let breaks = |event: &Event| match event {
+                    Event::Batches { epoch, .. } => what == "batches" && *epoch == 9,
+                    Event::Members(done) => what == "epoch" && done.epoch == 8,
+                    _ => false,
+                };
                 let epochs = if what == "end" { 8 } else { 40 };
                 let settings =
                     Settings { stopping: Some(Stopping { patience: 100, min_delta: 0.0 }), epochs, ..plain.clone() };
@@ -428,7 +431,8 @@ fn a_member_that_went_wrong_is_named() {
         };
         let error = fit(&settings).expect_err("it diverges");
         let message = error.to_string();
-        let Error::NotFinite { member, layer, rows, good, step, epoch, .. } = error else { panic!("{message}") };
+        let Error::NotFinite { trace, step, epoch, .. } = error else { panic!("{message}") };
+        let Trace { member, layer, rows, good } = *trace;
         assert_eq!((member, layer.as_deref()), (Some(1), None), "{name}: {message}");
         assert_eq!(step, epoch, "{name}: one step an epoch");
         let mut rows = rows;
@@ -486,7 +490,8 @@ fn a_wrong_number_in_the_data_is_told_with_its_row() {
         let error = fit_members(&device, &network, &Initial::default(), &data, &members, &settings, &mut go_on);
         let error = error.expect_err("no loss survives that");
         let message = error.to_string();
-        let Error::NotFinite { what, member, rows, .. } = error else { panic!("{message}") };
+        let Error::NotFinite { what, trace, .. } = error else { panic!("{message}") };
+        let Trace { member, rows, .. } = *trace;
         // The second sets rows 20 to 36 aside.
         assert!(member.is_some_and(|member| member != 1), "{name}: {message}");
         assert_eq!((what.as_str(), rows), ("`batch features`", vec![33]), "{name}: {message}");
@@ -504,8 +509,8 @@ fn a_layer_that_went_wrong_is_named() {
         let error = fit_members(&device, &network, &Initial::default(), &data, &members, &settings, &mut go_on);
         let error = error.expect_err("no weights survive that");
         let message = error.to_string();
-        let Error::NotFinite { what, layer, .. } = error else { panic!("{message}") };
-        let layer = layer.expect("it is of one");
+        let Error::NotFinite { what, trace, .. } = error else { panic!("{message}") };
+        let layer = trace.layer.expect("it is of one");
         assert!(["layers.0", "layers.1", "layers.2", "layers.3"].contains(&layer.as_str()), "{name}: {message}");
         assert!(what.contains(&layer), "{name}: {message}");
     }

@@ -129,9 +129,9 @@ impl Prepared {
     /// An error of the training with rows as the table counts them.
     pub fn place(&self, error: Error) -> Error {
         match error {
-            Error::NotFinite { what, value, step, epoch, member, layer, rows, good, advice } => {
-                let rows = rows.into_iter().map(|row| self.origin[row as usize]).collect();
-                Error::NotFinite { what, value, step, epoch, member, layer, rows, good, advice }
+            Error::NotFinite { what, value, step, epoch, mut trace, advice } => {
+                trace.rows.iter_mut().for_each(|row| *row = self.origin[*row as usize]);
+                Error::NotFinite { what, value, step, epoch, trace, advice }
             }
             other => other,
         }

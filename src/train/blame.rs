@@ -4,7 +4,7 @@ use super::step::{GRADIENTS, LOSSES, PARAMETERS};
 use super::sweep::Sweep;
 use crate::compute::{Access, Buffer, Device, Element, Plan, Program, Tensor};
 use crate::digits::six_digits;
-use crate::error::LastGood;
+use crate::error::{LastGood, Trace};
 use crate::kernels::array::record_copy;
 use crate::nn::Network;
 use crate::{Error, Result};
@@ -218,6 +218,7 @@ impl Found {
             format!("try a smaller learning rate, {smaller} instead of {found}")
         };
         let Found { what, layer, value, rows, good, .. } = self;
-        Error::NotFinite { what, value: value.to_string(), step, epoch, member, layer, rows, good, advice }
+        let trace = Box::new(Trace { member, layer, rows, good });
+        Error::NotFinite { what, value: value.to_string(), step, epoch, trace, advice }
     }
 }

@@ -39,8 +39,11 @@ pub struct Saving<'a> {
     /// Kept in each.
     pub context: serde_json::Value,
     /// What is done with each: [`Saving::to_file`] writes it.
-    pub save: Box<dyn FnMut(&Checkpoint) -> Result<()> + 'a>,
+    pub save: Save<'a>,
 }
+
+/// What is done with a checkpoint.
+pub type Save<'a> = Box<dyn FnMut(&Checkpoint) -> Result<()> + 'a>;
 
 impl fmt::Debug for Saving<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

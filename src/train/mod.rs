@@ -27,7 +27,7 @@ mod exact;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-pub use checkpoint::{Checkpoint, Saving};
+pub use checkpoint::{Checkpoint, Save, Saving};
 #[cfg(not(target_arch = "wasm32"))]
 pub use evaluate::evaluate;
 pub use evaluate::{Evaluation, Evaluator, Metric, evaluate_async};
