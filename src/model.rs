@@ -15,7 +15,7 @@ pub use crate::data::{Answers, Predictions};
 use crate::data::{Matrix, Preprocessing, Table, TargetEncoding};
 use crate::file::check_writable;
 use crate::kernels::loss::Loss;
-use crate::nn::{Layer, Mlp, Network, Role, read_members, write_members};
+use crate::nn::{Layer, Network, Role, read_members, write_members};
 use crate::{Device, Error, Result, train};
 
 /// A trained network, or several of one shape, with the preprocessing, as a file holds it.
@@ -195,11 +195,7 @@ impl Model {
                 expected: format!("{n_inputs}, as the model has inputs"),
             });
         }
-        let answer = |values: &[f32]| {
-            let mlp = Mlp::with(device, self.network.clone(), values)?;
-            train::predict(&mlp, inputs, self.loss)
-        };
-        self.values.chunks_exact(self.network.length() as usize).map(answer).collect()
+        train::predict_each_member(device, &self.network, self.members, &self.values, inputs, self.loss)
     }
 }
 

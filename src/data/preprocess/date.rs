@@ -44,11 +44,14 @@ const DAYS: [f64; 2] = [16.0, 15.0];
 const BOUND: f64 = 10.0;
 
 impl DateEncoder {
-    /// Fits on the dates of a column; nothing where they are dates in no known form.
-    pub(super) fn fit(values: &Values, parts: &[DatePart]) -> Option<DateEncoder> {
-        let (counted, _) = count(values);
-        let names: Vec<String> = counted.into_iter().map(|(name, _)| name).collect();
-        let format = DateFormat::find(&names)?;
+    /// Fits on the dates of a column; nothing where they are dates in no known form. `format` is how they are written,
+    /// where that is known: a part of the rows might not tell the day from the month.
+    pub(super) fn fit(values: &Values, format: Option<&DateFormat>, parts: &[DatePart]) -> Option<DateEncoder> {
+        let find = || {
+            let names: Vec<String> = count(values).0.into_iter().map(|(name, _)| name).collect();
+            DateFormat::find(&names)
+        };
+        let format = format.cloned().or_else(find)?;
         let moments = moments(&format, values);
         let known: Vec<Moment> = moments.iter().flatten().copied().collect();
         let n_missing = moments.len() - known.len();

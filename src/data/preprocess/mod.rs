@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::category::{BooleanEncoder, EmbeddingEncoder, KnownLevels, OneHotEncoder};
 pub(super) use self::category::{Code, Lookup, boolean_codes, count, is_word, no_and_yes};
 pub use self::date::{DateEncoder, EncodedPart};
+use self::number::numbers_or_missing;
 pub use self::number::{NumberEncoder, Scaling};
 pub(super) use self::number::{Summary, numbers};
 pub use self::options::{Clip, DatePart, Fill, PreprocessingOptions, Scale};
@@ -104,8 +105,8 @@ pub struct Applied {
     pub unknown: Vec<UnknownValues>,
 }
 
-/// Values of a column that nothing was learned of: levels that are not known, or texts that are no dates. Levels that
-/// were joined as rare are no longer told from those never seen.
+/// Values of a column that nothing was learned of: levels that are not known, or texts that are no dates or no numbers.
+/// Levels that were joined as rare are no longer told from those never seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownValues {
     /// The name of the column.
@@ -139,7 +140,7 @@ impl Preprocessing {
     /// # Errors
     ///
     /// No rows, no features or features without any value; a column of the schema that the table does not have; in a
-    /// column of numbers a text, or a number that is not finite; a boolean column with three or more values; a date in
+    /// column that was said to hold numbers a text; a number that is not finite; a boolean column with three or more values; a date in
     /// no form that is known; a feature that is an identifier, constant or free text; a setting outside its range.
     pub fn fit(table: &Table, schema: &Schema, rows: &[u32], options: &PreprocessingOptions) -> Result<Preprocessing> {
         options.check()?;
@@ -150,7 +151,7 @@ impl Preprocessing {
         let features = schema.columns.iter().filter(|column| column.role == Role::Feature);
         let fit = |feature: &ColumnSchema| {
             let column = table.column(&feature.name)?;
-            let encoder = Encoder::fit(table, column, feature.kind, rows, options)?;
+            let encoder = Encoder::fit(table, column, feature, rows, options)?;
             Ok(EncodedColumn { name: feature.name.clone(), encoder })
         };
         let mut columns = features.map(fit).collect::<Result<Vec<_>>>()?;
@@ -336,7 +337,7 @@ impl Encoder {
     fn fit(
         table: &Table,
         column: &Column,
-        kind: ColumnType,
+        feature: &ColumnSchema,
         rows: &[u32],
         options: &PreprocessingOptions,
     ) -> Result<Encoder> {
@@ -346,7 +347,7 @@ impl Encoder {
             let name = format!("{}, column `{}`", table.path().display(), column.name());
             Err(Error::Setting { name, found, expected: expected.into() })
         };
-        match kind {
+        match feature.kind {
             ColumnType::Number => {
                 let refused = |row: usize| Error::TextInFeature {
                     path: table.path().to_owned(),
@@ -355,10 +356,16 @@ impl Encoder {
                     found: selected.text(row).unwrap_or_default().into_owned(),
                     others: Vec::new(),
                 };
-                let numbers = numbers(values).map_err(refused)?;
+                // Text among numbers was seen and told when the type was found; a type that was given is a promise.
+                let takes_text = !feature.is_given && matches!(values, Values::Text(_));
+                let numbers =
+                    if takes_text { numbers_or_missing(values).0 } else { numbers(values).map_err(refused)? };
                 match numbers.iter().position(|number| number.is_infinite()) {
                     Some(row) => Err(refused(row)),
-                    None => Ok(Encoder::Number(NumberEncoder::fit(numbers.iter().copied(), options))),
+                    None => {
+                        let encoder = NumberEncoder::fit(numbers.iter().copied(), options);
+                        Ok(Encoder::Number(NumberEncoder { takes_text, ..encoder }))
+                    }
                 }
             }
             ColumnType::Boolean => match BooleanEncoder::fit(values) {
@@ -375,7 +382,7 @@ impl Encoder {
                     false => Encoder::Embedding(EmbeddingEncoder::new(levels, options.embedding_size)),
                 })
             }
-            ColumnType::Date => match DateEncoder::fit(values, &options.date_parts) {
+            ColumnType::Date => match DateEncoder::fit(values, feature.date.as_ref(), &options.date_parts) {
                 Some(encoder) => Ok(Encoder::Date(encoder)),
                 None => {
                     let first = (0..rows.len()).find_map(|row| selected.text(row));
@@ -422,12 +429,15 @@ impl Encoder {
         };
         let codes = match self {
             Encoder::Number(encoder) => {
-                let numbers = numbers(values)?;
+                let (numbers, others) = match encoder.takes_text {
+                    true => numbers_or_missing(values),
+                    false => (numbers(values)?, Vec::new()),
+                };
                 if let Some(row) = encoder.first_refused(&numbers).filter(|_| is_checked) {
                     return Err(row);
                 }
                 encoder.write(&numbers, rows);
-                return Ok(None);
+                return Ok(others.first().map(|first| (others.len(), *first)));
             }
             Encoder::Date(encoder) => {
                 let moments = encoder.moments(values);

@@ -22,6 +22,10 @@ pub struct NumberEncoder {
     pub fill: Option<f64>,
     /// Whether the last input tells that the number was missing.
     pub has_indicator: bool,
+    /// Whether text that is no number counts as missing, and is not refused: for columns of numbers in which there was
+    /// such text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takes_text: bool,
     /// What brings the number to its scale.
     pub scaling: Scaling,
     /// Numbers that have an input each, which is 1 where the number is that one.
@@ -110,6 +114,7 @@ impl NumberEncoder {
         NumberEncoder {
             fill: Some(fill),
             has_indicator: n_missing > 0,
+            takes_text: false,
             scaling,
             values: if is_few { different } else { Vec::new() },
             bins: summary.bins(options.bins),
@@ -123,6 +128,7 @@ impl NumberEncoder {
         NumberEncoder {
             fill: None,
             has_indicator: false,
+            takes_text: false,
             scaling: Scaling::Linear { center: mean, scale, clip: Clip::None },
             values: Vec::new(),
             bins: Vec::new(),
@@ -383,11 +389,35 @@ pub(crate) fn numbers(values: &Values) -> Result<Cow<'_, [f64]>, usize> {
         Values::Numbers(numbers) => return Ok(Cow::Borrowed(numbers)),
         Values::Text(levels) => levels,
     };
-    // Each text once; levels whose rows were all left out may be anything.
-    let of_level: Vec<Option<f64>> = levels.names().iter().map(|name| name.trim().parse().ok()).collect();
+    // Levels whose rows were all left out may be anything.
+    let of_level = of_level(levels);
     let number = |(row, &code): (usize, &u32)| match code {
         Levels::MISSING => Ok(f64::NAN),
         code => of_level[code as usize].ok_or(row),
     };
     levels.codes().iter().enumerate().map(number).collect::<Result<Vec<f64>, usize>>().map(Cow::Owned)
+}
+
+/// The numbers of a column, NaN where they are missing or something else; and the rows that hold something else.
+pub(super) fn numbers_or_missing(values: &Values) -> (Cow<'_, [f64]>, Vec<usize>) {
+    let levels = match values {
+        Values::Numbers(numbers) => return (Cow::Borrowed(numbers), Vec::new()),
+        Values::Text(levels) => levels,
+    };
+    let of_level = of_level(levels);
+    let mut others = Vec::new();
+    let number = |(row, &code): (usize, &u32)| match code {
+        Levels::MISSING => f64::NAN,
+        code => of_level[code as usize].unwrap_or_else(|| {
+            others.push(row);
+            f64::NAN
+        }),
+    };
+    let numbers = levels.codes().iter().enumerate().map(number).collect();
+    (Cow::Owned(numbers), others)
+}
+
+/// The number that each text is, if it is one. Each is read once, however many rows have it.
+fn of_level(levels: &Levels) -> Vec<Option<f64>> {
+    levels.names().iter().map(|name| name.trim().parse().ok()).collect()
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::data::ColumnBuilder;
+use crate::data::{ColumnBuilder, DateFormat};
 
 fn column(name: &str, fields: &[&str]) -> Column {
     let mut builder = ColumnBuilder::new(name);
@@ -28,7 +28,8 @@ fn all(table: &Table) -> Vec<u32> {
 /// One column fitted on all its rows.
 fn fit(kind: ColumnType, fields: &[&str], options: &PreprocessingOptions) -> Result<Preprocessing> {
     let table = table(vec![column("x", fields)]);
-    Preprocessing::fit(&table, &Schema { columns: vec![feature("x", kind)] }, &all(&table), options)
+    let given = ColumnSchema { is_given: true, ..feature("x", kind) };
+    Preprocessing::fit(&table, &Schema { columns: vec![given] }, &all(&table), options)
 }
 
 /// What becomes of rows of one column.
@@ -245,6 +246,25 @@ fn numbers_are_read_from_text() {
 }
 
 #[test]
+fn text_among_numbers_is_missing_where_the_type_was_found() {
+    let fitted = table(vec![column("x", &[&NUMBERS[..], &["unknown"]].concat())]);
+    let schema = Schema { columns: vec![feature("x", ColumnType::Number)] };
+    let preprocessing =
+        Preprocessing::fit(&fitted, &schema, &all(&fitted), &PreprocessingOptions::default()).expect("fits");
+    assert_eq!(apply(&preprocessing, &["9", "", "high", "7"]), [[2.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]]);
+    let other = table(vec![column("x", &["9", "high", "low"])]);
+    let unknown = preprocessing.apply_noting(&other, false).expect("applies").unknown;
+    let expected = UnknownValues { column: "x".into(), n_rows: 2, first: "high".into(), place: Place::Line(3) };
+    assert_eq!(unknown, [expected]);
+    // Text that only other rows hold changes nothing but that it is taken.
+    let rows: Vec<u32> = (0..8).collect();
+    let preprocessing = Preprocessing::fit(&fitted, &schema, &rows, &PreprocessingOptions::default()).expect("fits");
+    assert_eq!(apply(&preprocessing, &["9", "high"]), [[2.0], [0.0]]);
+    let json = serde_json::to_string(&preprocessing).expect("JSON");
+    assert_eq!(serde_json::from_str::<Preprocessing>(&json).expect("read back"), preprocessing);
+}
+
+#[test]
 fn many_levels_become_codes_for_an_embedding() {
     let options = PreprocessingOptions { one_hot_up_to: 2, ..Default::default() };
     let fitted = ["c", "a", "b", "a", "b", "c", "rare", ""];
@@ -323,6 +343,24 @@ fn dates_become_their_parts() {
     // Seconds: 1704067200, 1721088000 and 1681279200; mean 1702144800, deviation 16308624.6.
     let expected = (1_704_067_200.0 - 1_702_144_800.0) / 16_308_624.623_799_52;
     assert!((f64::from(rows[3][0]) - expected).abs() <= 1e-6, "{} {expected}", rows[3][0]);
+}
+
+#[test]
+fn dates_are_read_in_the_form_that_the_schema_tells() {
+    let fitted = table(vec![column("x", &["01/02/2024", "01/03/2024", "25/12/2024"])]);
+    let format = DateFormat::find(&["25/12/2024"]).expect("a date");
+    let options = PreprocessingOptions { date_parts: vec![DatePart::Elapsed], ..Default::default() };
+    let range = |date: Option<DateFormat>| {
+        let schema = Schema { columns: vec![ColumnSchema { date, ..feature("x", ColumnType::Date) }] };
+        let preprocessing = Preprocessing::fit(&fitted, &schema, &[0, 1], &options).expect("fits");
+        match &preprocessing.columns()[0].encoder {
+            Encoder::Date(encoder) => encoder.range,
+            _ => panic!("a date"),
+        }
+    };
+    // The first of February and of March, and not two days of January.
+    assert_eq!(range(Some(format)), Some([1_706_745_600.0, 1_709_251_200.0]));
+    assert_eq!(range(None), Some([1_704_153_600.0, 1_704_240_000.0]));
 }
 
 #[test]
@@ -605,38 +643,4 @@ fn options_are_read_with_defaults() {
         PreprocessingOptions { scale: Scale::Robust, clip: Clip::Smooth(3.0), bins: 8, ..Default::default() };
     assert_eq!(options, expected);
     assert!(serde_json::from_str::<PreprocessingOptions>(r#"{"scael": "robust"}"#).is_err());
-}
-
-#[test]
-fn zz_speed() {
-    let n = 337_000;
-    let columns: Vec<Column> = (0..19u32)
-        .map(|c| match c % 5 {
-            0 => Column::new(
-                format!("c{c}"),
-                Values::Text(crate::data::Levels::new(
-                    (0..20).map(|i| format!("l{i}")).collect(),
-                    (0..n as u32).map(|i| i * 7 % 20).collect(),
-                )),
-            ),
-            _ => Column::new(
-                format!("c{c}"),
-                Values::Numbers((0..n).map(|i| f64::from(i as u32 * 7919 % 100_003)).collect()),
-            ),
-        })
-        .collect();
-    let t = table(columns);
-    for scale in [Scale::Standard, Scale::Quantile] {
-        let schema = Schema {
-            columns: (0..19)
-                .map(|c| feature(&format!("c{c}"), if c % 5 == 0 { ColumnType::Category } else { ColumnType::Number }))
-                .collect(),
-        };
-        let start = std::time::Instant::now();
-        let p =
-            Preprocessing::fit(&t, &schema, &all(&t), &PreprocessingOptions { scale, ..Default::default() }).unwrap();
-        let fitted = start.elapsed();
-        let m = p.apply(&t).unwrap();
-        eprintln!("SPEED {scale:?} fit {fitted:?} all {:?} {}", start.elapsed(), m.columns());
-    }
 }
