@@ -32,7 +32,7 @@ pub enum Format {
     /// not belong to it. Blank lines are skipped. A column of which every field is a number or missing is one of
     /// numbers.
     Csv,
-    /// The same with tabs, unless another delimiter is seen or given.
+    /// The same with tabs, unless another delimiter is given.
     Tsv,
     /// Apache Parquet, with any of its encodings and with all of its compressions but LZO.
     ///
@@ -116,7 +116,7 @@ pub struct ReadOptions {
     /// What separates the fields of CSV, one character of ASCII, written as that character.
     ///
     /// By default that one of comma, tab, semicolon and bar which gives the same number of fields, two or more, in the
-    /// first rows; a comma where none does, and a tab in TSV.
+    /// first rows; a comma where none does, or a tab where the file's name says so. In TSV by default a tab.
     #[serde(skip_serializing_if = "Option::is_none", with = "character")]
     pub delimiter: Option<u8>,
     /// Whether the first row of CSV names the columns; by default it does. Without names they are `c1`, `c2`, …
@@ -316,22 +316,25 @@ fn chunks(mut source: Source, options: &ReadOptions, n_rows: usize) -> Result<Ch
         Some(Format::Npy) => Rest::Whole(Box::new(numpy::read_npy(source, options)?)),
         Some(Format::Npz) => Rest::Whole(Box::new(numpy::read_npz(source, options)?)),
         Some(Format::JsonLines) => json_lines(Text::new(source, options.encoding.as_deref())?),
-        Some(Format::Csv) => csv(Text::new(source, options.encoding.as_deref())?, options, b',')?,
-        Some(Format::Tsv) => csv(Text::new(source, options.encoding.as_deref())?, options, b'\t')?,
+        Some(format @ (Format::Csv | Format::Tsv)) => {
+            let text = Text::new(source, options.encoding.as_deref())?;
+            let delimiter = options.delimiter.or((format == Format::Tsv).then_some(b'\t'));
+            csv(text, options, delimiter, b',')?
+        }
         None => {
             let mut text = Text::new(source, options.encoding.as_deref())?;
             match text_format(&mut text, named)? {
                 Format::JsonLines => json_lines(text),
-                Format::Tsv => csv(text, options, b'\t')?,
-                _ => csv(text, options, b',')?,
+                Format::Tsv => csv(text, options, options.delimiter, b'\t')?,
+                _ => csv(text, options, options.delimiter, b',')?,
             }
         }
     };
     Ok(Chunks { rest, options: options.clone(), n_rows })
 }
 
-fn csv(text: Text, options: &ReadOptions, otherwise: u8) -> Result<Rest> {
-    Ok(Rest::Csv(Box::new(CsvFile::new(text, options, otherwise)?)))
+fn csv(text: Text, options: &ReadOptions, delimiter: Option<u8>, otherwise: u8) -> Result<Rest> {
+    Ok(Rest::Csv(Box::new(CsvFile::new(text, options, delimiter, otherwise)?)))
 }
 
 fn json_lines(text: Text) -> Rest {

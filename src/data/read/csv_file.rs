@@ -26,13 +26,14 @@ pub(super) struct CsvFile {
 }
 
 impl CsvFile {
-    /// Reads the header. Fields are separated by `otherwise` where neither the options nor the text tells.
+    /// Reads the header. Fields are separated by `delimiter`, or by what is found by looking, or by `otherwise`.
     ///
     /// # Errors
     ///
     /// A setting of `options` is out of range; the text cannot be read, is empty, or names two columns alike.
-    pub(super) fn new(mut text: Text, options: &ReadOptions, otherwise: u8) -> Result<Self> {
-        let delimiter = match options.delimiter {
+    pub(super) fn new(mut text: Text, options: &ReadOptions, delimiter: Option<u8>, otherwise: u8) -> Result<Self> {
+        let is_given = delimiter.is_some();
+        let delimiter = match delimiter {
             Some(delimiter) => checked_delimiter(delimiter)?,
             None => {
                 let head = text.peek(HEAD);
@@ -52,7 +53,7 @@ impl CsvFile {
         let names: Vec<String> = (1..).zip(rows.fields()).map(name).collect();
         check_names(&names, &rows)?;
         // Where the delimiter was looked for, the character does not separate anything.
-        if let ([name], true, Some(_)) = (&names[..], has_header, options.delimiter)
+        if let ([name], true, true) = (&names[..], has_header, is_given)
             && let Some(other) = name.chars().find(|c| [',', ';', '\t', '|'].contains(c))
         {
             let (path, line) = (rows.path().to_owned(), rows.line);

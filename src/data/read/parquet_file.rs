@@ -124,8 +124,7 @@ fn read_table<R: ChunkReader + 'static>(reader: R, n_bytes: u64, path: &Path, op
     let n_rows = metadata.row_groups().iter().try_fold(0u64, |sum, group| {
         sum.checked_add(u64::try_from(group.num_rows()).ok()?).filter(|sum| *sum < u64::from(u32::MAX))
     });
-    let is_believable = |n_rows: &u64| n_rows.saturating_mul(columns.len() as u64) / MOST_VALUES_PER_BYTE <= n_bytes;
-    let n_rows = match n_rows.filter(is_believable) {
+    let n_rows = match n_rows.filter(|n_rows| is_believable(*n_rows, columns.len(), n_bytes)) {
         Some(0) => return Err(Error::NoRows { path: path.to_owned(), columns: columns.len() }),
         Some(n_rows) => n_rows as usize,
         None => return Err(refused("announces more rows than it can hold; copy or download the file again".into())),
@@ -141,6 +140,11 @@ fn read_table<R: ChunkReader + 'static>(reader: R, n_bytes: u64, path: &Path, op
         }
     });
     Ok(Table::new(path, columns.collect::<Result<_>>()?, None))
+}
+
+/// Whether a file of so many bytes may hold so many values.
+pub(super) fn is_believable(n_rows: u64, n_columns: usize, n_bytes: u64) -> bool {
+    n_rows.saturating_mul(n_columns as u64) / MOST_VALUES_PER_BYTE <= n_bytes
 }
 
 fn name(descriptor: &ColumnDescriptor, position: usize) -> String {

@@ -78,6 +78,11 @@ fn format_is_found_by_content_before_the_name() {
 fn format_that_is_given_counts() {
     let format = |format| ReadOptions { format: Some(format), ..ReadOptions::default() };
     assert_eq!(read_as("t.jsonl", b"{a\n1\n", &format(Format::Csv)).unwrap().names(), ["{a"]);
+    assert_eq!(read_as("t.csv", b"a\tb\n1,2\t3,4\n", &format(Format::Tsv)).unwrap().names(), ["a", "b"]);
+    check_error(
+        read_as("t.tsv", b"a,b\n1,2\n", &format(Format::Tsv)),
+        "t.tsv, line 1: found one column, `a,b`, with commas in its name; is that what separates the fields? then give it as the delimiter",
+    );
     check_error(
         read_as("t.csv", b"a,b\n1,2\n", &format(Format::JsonLines)),
         "t.csv, line 1: found something else (at character 1), expected a JSON object such as {\"a\": 1} on each line",
@@ -651,6 +656,14 @@ mod parquet {
         let mut bytes = std::fs::read(golden("none.parquet")).unwrap();
         bytes[600] ^= 1;
         check_error(read("t", &bytes), message);
+    }
+
+    #[test]
+    fn few_bytes_ask_for_little_memory() {
+        use parquet_file::is_believable;
+        assert!(is_believable(10_000_000, 1, 500) && is_believable(10_000_000, 60, 10_000));
+        assert!(!is_believable(100_000_000, 1, 500) && !is_believable(10_000_000, 60, 500));
+        assert!(!is_believable(u64::MAX, 2, 500));
     }
 
     #[test]
