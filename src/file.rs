@@ -1,6 +1,6 @@
 //! Writing files so that nobody loses one.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf, Prefix};
 
@@ -38,6 +38,70 @@ pub fn replace_file_keeping(path: &Path, bytes: &[u8], previous: Option<&Path>) 
     }
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// A file that is written part by part, and takes its name when it is whole. Dropped before, it leaves nothing, and an
+/// older file stays.
+#[derive(Debug)]
+pub struct Replacement {
+    path: PathBuf,
+    written: Written,
+}
+
+/// Where the bytes go.
+#[derive(Debug)]
+enum Written {
+    Temporary(NamedTempFile),
+    /// A pipe or the like, written to as it is.
+    Special(File),
+}
+
+impl Replacement {
+    /// Begins a file that is to stand at `path`, by the rules of [`replace_file`].
+    ///
+    /// # Errors
+    ///
+    /// What the system reports.
+    pub fn begin(path: &Path) -> io::Result<Replacement> {
+        let path = behind_links(path);
+        let written = match is_special(&path) {
+            true => Written::Special(OpenOptions::new().write(true).open(&path)?),
+            false => Written::Temporary(temporary_beside(&path)?),
+        };
+        Ok(Replacement { path, written })
+    }
+
+    /// Puts the file in its place.
+    ///
+    /// # Errors
+    ///
+    /// What the system reports.
+    pub fn finish(self) -> io::Result<()> {
+        match self.written {
+            Written::Special(mut file) => file.flush(),
+            Written::Temporary(file) => {
+                file.as_file().sync_all()?;
+                file.persist(self.path).map_err(|error| error.error)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Write for Replacement {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.written {
+            Written::Temporary(file) => file.write(bytes),
+            Written::Special(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.written {
+            Written::Temporary(file) => file.flush(),
+            Written::Special(file) => file.flush(),
+        }
+    }
 }
 
 /// Whether [`replace_file`] would succeed now, without touching the file.

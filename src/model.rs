@@ -1,6 +1,7 @@
 //! A trained network with what it needs to take raw data and to name its answers.
 
 mod description;
+mod predictor;
 mod provenance;
 
 use std::fs::File;
@@ -10,13 +11,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use self::description::Description;
+pub use self::predictor::Predictor;
 pub use self::provenance::{DataFile, Provenance};
 pub use crate::data::{Answers, Predictions};
 use crate::data::{Matrix, Preprocessing, Table, TargetEncoding};
 use crate::file::check_writable;
 use crate::kernels::loss::Loss;
 use crate::nn::{Layer, Network, Role, read_members, write_members};
-use crate::{Device, Error, Result, train};
+use crate::{Device, Error, Result};
 
 /// A trained network, or several of one shape, with the preprocessing, as a file holds it.
 ///
@@ -187,15 +189,16 @@ impl Model {
     ///
     /// As for [`predict_matrix`](Self::predict_matrix).
     pub fn answers(&self, device: &Device, inputs: &Matrix) -> Result<Vec<Matrix>> {
-        let n_inputs = self.network.inputs() as usize;
-        if inputs.columns() != n_inputs {
-            return Err(Error::Shape {
-                operation: "prediction".into(),
-                found: format!("{} columns", inputs.columns()),
-                expected: format!("{n_inputs}, as the model has inputs"),
-            });
-        }
-        train::predict_each_member(device, &self.network, self.members, &self.values, inputs, self.loss)
+        self.predictor(device)?.answers(inputs)
+    }
+
+    /// The model on a device, to predict some rows after others.
+    ///
+    /// # Errors
+    ///
+    /// More parameters than the device can hold, a lost device.
+    pub fn predictor(&self, device: &Device) -> Result<Predictor<'_>> {
+        Predictor::new(self, device)
     }
 }
 

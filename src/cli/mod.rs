@@ -23,15 +23,20 @@ mod cv;
 mod devices;
 mod doctor;
 mod dry_run;
+mod eval;
+mod explain;
 mod extras;
 mod first_use;
 mod history;
+mod inspect;
 mod interrupt;
 mod log;
 mod predict;
+mod predictions;
 mod progress;
 mod report;
 mod resume;
+mod rows;
 mod run;
 mod summary;
 mod tensorboard;
@@ -53,6 +58,8 @@ use nngpu::{Device, Error, tutorial};
 Examples:
   nngpu train flowers.csv --target species
   nngpu predict model.safetensors new-flowers.csv > predictions.csv
+  nngpu eval model.safetensors measured-flowers.csv
+  nngpu explain model.safetensors new-flowers.csv --row 3
   nngpu tutorial"
 )]
 struct Arguments {
@@ -66,6 +73,9 @@ enum Command {
     Predict(predict::Predict),
     Cv(Box<cv::Cv>),
     Resume(resume::Resume),
+    Eval(eval::Eval),
+    Explain(explain::Explain),
+    Inspect(inspect::Inspect),
     Devices(devices::Devices),
     Doctor(doctor::Doctor),
     Tutorial(Tutorial),
@@ -92,6 +102,8 @@ enum Ending {
     Done,
     /// Stopped by the user, with what there was saved.
     Interrupted,
+    /// Done, and what it was to check does not hold.
+    Unmet,
 }
 
 /// What stops a run.
@@ -115,6 +127,9 @@ impl From<tutorial::TellError> for Failure {
 /// 128 and the number of SIGINT, as shells report it.
 const INTERRUPTED: u8 = 130;
 
+/// A check that did not hold; 3 and 4 are not used, and 2 is a wrong command line.
+const UNMET: u8 = 5;
+
 /// Parses the arguments, runs the command, reports, and gives the exit code.
 pub fn run() -> ExitCode {
     let result = match Arguments::parse().command {
@@ -122,6 +137,9 @@ pub fn run() -> ExitCode {
         Command::Predict(predict) => predict.run(),
         Command::Cv(cv) => cv.run(),
         Command::Resume(resume) => resume.run(),
+        Command::Eval(eval) => eval.run(),
+        Command::Explain(explain) => explain.run(),
+        Command::Inspect(inspect) => inspect.run(),
         Command::Devices(devices) => devices.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Tutorial(tutorial) => tutorial.run(),
@@ -129,6 +147,7 @@ pub fn run() -> ExitCode {
     match result {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        Ok(Ending::Unmet) => ExitCode::from(UNMET),
         // Whoever reads the output has enough, as `head` does.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {

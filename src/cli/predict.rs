@@ -4,97 +4,142 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use nngpu::Error;
-use nngpu::data::{Table, TargetEncoding, idx};
-use nngpu::file::{check_writable, replace_file};
-use nngpu::model::{Answers, Input, Model, Predictions};
+use nngpu::data::{ReadOptions, Table, idx, read_chunks};
+use nngpu::file::Replacement;
+use nngpu::model::{Input, Model, Predictor};
 
+use super::predictions::{Form, Layout, Wanted};
+use super::rows::{CHUNK, Oddities, check_output, open};
+use super::run::Reading;
 use super::{DeviceOption, Ending, Failure};
 
-/// Predict rows with a trained model, and write them as CSV
+/// Predict rows with a trained model
 ///
-/// A table needs the columns that the model learned from, in any order; others are left aside.
-/// For classes each line holds the most probable one and its probability.
+/// A table needs the columns that the model learned from, in any order; others are left aside. CSV, TSV and JSON lines
+/// are predicted as they are read, however many rows there are. For classes each line holds the most probable one and
+/// its probability, for labels the word for no or yes and the probability that the label applies.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
-  nngpu predict model.safetensors new-flowers.csv --output predictions.csv")]
+Examples:
+  nngpu predict model.safetensors new-flowers.csv --output predictions.csv
+  nngpu predict model.safetensors patients.parquet --id patient --probabilities --spread
+  zcat clicks.jsonl.gz | nngpu predict model.safetensors - --top 3 --as jsonl | head")]
 pub struct Predict {
     /// Model file that `nngpu train` wrote
     model: PathBuf,
 
-    /// Rows to predict: a CSV file, or an IDX file of images, as the model learned from
+    /// Rows to predict: a table of any form that is read (- for standard input), or an IDX file of images, as the model
+    /// learned from
     data: PathBuf,
 
-    /// CSV file to write [default: standard output]
+    #[command(flatten)]
+    wanted: Wanted,
+
+    /// Column of the data to begin each line with, such as a number that tells the rows apart
+    #[arg(long, value_name = "COLUMN")]
+    id: Option<String>,
+
+    /// Columns of the data to repeat before the prediction; several are separated by commas or given one by one. A
+    /// prediction of the same name is then called `predicted NAME`
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    keep: Vec<String>,
+
+    /// Take columns that the data do not have as missing in every row, and warn
+    #[arg(long)]
+    allow_missing_columns: bool,
+
+    /// How to write the rows
+    #[arg(long = "as", value_name = "FORM", value_enum, default_value_t)]
+    form: Form,
+
+    /// File to write, whole or not at all [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    reading: Reading,
 
     #[command(flatten)]
     device: DeviceOption,
 }
 
-/// Rows that go through the network together.
-const BATCH_SIZE: usize = 1024;
-
 impl Predict {
     pub fn run(self) -> Result<Ending, Failure> {
-        self.check_output()?;
+        if let Some(output) = &self.output {
+            check_output(output, &[&self.model, &self.data])?;
+        }
         let model = Model::load(&self.model)?;
-        let inputs = match &model.input {
-            Input::Table(preprocessing) => preprocessing.apply(&Table::read_csv(&self.data)?)?,
-            Input::Images => idx::read_images(&self.data)?,
-        };
-        // A third of a training step: only forwards.
-        let flops = model.network.flops_per_step(BATCH_SIZE.min(inputs.rows())) * model.members as f64 / 3.0;
-        let device = self.device.open(Some(flops))?;
-        let predictions = model.predict_matrix(&device, &inputs)?;
+        let kept: Vec<String> = self.id.iter().chain(&self.keep).cloned().collect();
+        let layout = Layout::new(&model.output, model.members, &self.wanted, &kept)?;
+        let options = ReadOptions { verbatim: kept.clone(), ..self.reading.options()? };
         match &self.output {
+            None => self.write(&model, &layout, &options, &mut io::stdout().lock())?,
             Some(path) => {
                 let failed = |source| Error::WriteFile { path: path.clone(), source };
-                let mut text = Vec::new();
-                write_csv(&mut text, &model.output, &predictions).map_err(failed)?;
-                replace_file(path, &text).map_err(failed)?;
+                let mut file = Replacement::begin(path).map_err(failed)?;
+                self.write(&model, &layout, &options, &mut file).map_err(|failure| match failure {
+                    Failure::Output(source) => failed(source).into(),
+                    other => other,
+                })?;
+                file.finish().map_err(failed)?;
             }
-            None => write_csv(&mut io::stdout().lock(), &model.output, &predictions)?,
         }
         Ok(Ending::Done)
     }
-}
 
-impl Predict {
-    /// Before anything is computed: what is read is never replaced, and the folder takes files.
-    fn check_output(&self) -> Result<(), Error> {
-        let Some(output) = &self.output else { return Ok(()) };
-        let same = |input: &PathBuf| matches!((output.canonicalize(), input.canonicalize()), (Ok(a), Ok(b)) if a == b);
-        if [&self.model, &self.data].into_iter().any(same) {
-            return Err(Error::OutputIsInput { path: output.clone() });
+    fn write(&self, model: &Model, layout: &Layout, options: &ReadOptions, out: &mut dyn Write) -> Result<(), Failure> {
+        if model.input == Input::Images {
+            return self.write_images(model, layout, out);
         }
-        check_writable(output).map_err(|source| Error::WriteFile { path: output.clone(), source })
+        let mut oddities = Oddities::default();
+        let written = self.write_table(model, layout, options, out, &mut oddities);
+        // Also of the rows before an error.
+        oddities.tell();
+        written
     }
-}
 
-fn write_csv(out: &mut dyn Write, output: &TargetEncoding, predictions: &Predictions) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
-    match (&predictions.answers, output) {
-        (Answers::Classes { name, .. }, _) => {
-            csv.write_record([name.as_str(), "probability"])?;
-            for (class, probability) in predictions.answers.best_classes().expect("they are classes") {
-                csv.write_record([class, &probability.to_string()])?;
+    fn write_table(
+        &self,
+        model: &Model,
+        layout: &Layout,
+        options: &ReadOptions,
+        out: &mut dyn Write,
+        oddities: &mut Oddities,
+    ) -> Result<(), Failure> {
+        let mut predictor: Option<Predictor> = None;
+        for table in read_chunks(&self.data, options, CHUNK)? {
+            let table: Table = table?;
+            let inputs = oddities.inputs(model, &table, self.allow_missing_columns)?;
+            let is_first = predictor.is_none();
+            if is_first {
+                predictor = Some(model.predictor(&open(&self.device, model, inputs.rows())?)?);
             }
-        }
-        (Answers::Numbers { names, values }, TargetEncoding::Numbers(targets)) => {
-            csv.write_record(names)?;
-            for row in values.chunks(targets.len()) {
-                csv.write_record(targets.iter().zip(row).map(|(target, number)| target.text(*number)))?;
+            let predictor = predictor.as_ref().expect("opened for the first rows");
+            let rows = layout.rows(self.form, Some(&table), &predictor.predict(&inputs)?)?;
+            // Only now, when it is known that the first rows have all columns.
+            if is_first {
+                out.write_all(&layout.header(self.form))?;
             }
+            out.write_all(&rows)?;
+            out.flush()?;
         }
-        (answers, _) => {
-            csv.write_record(answers.names())?;
-            let Answers::Labels { probabilities, .. } = answers else { unreachable!("numbers are those of numbers") };
-            for row in 0..probabilities.rows() {
-                csv.write_record(probabilities.row(row).iter().map(f32::to_string))?;
-            }
-        }
+        Ok(())
     }
-    csv.flush()
+
+    fn write_images(&self, model: &Model, layout: &Layout, out: &mut dyn Write) -> Result<(), Failure> {
+        if let Some(name) = self.id.iter().chain(&self.keep).next() {
+            return Err(Error::Setting {
+                name: "keep".into(),
+                found: format!("`{name}` of images"),
+                expected: "no columns, which images do not have".into(),
+            }
+            .into());
+        }
+        let images = idx::read_images(&self.data)?;
+        let predictor = model.predictor(&open(&self.device, model, images.rows())?)?;
+        let rows = layout.rows(self.form, None, &predictor.predict(&images)?)?;
+        out.write_all(&layout.header(self.form))?;
+        out.write_all(&rows)?;
+        Ok(out.flush()?)
+    }
 }

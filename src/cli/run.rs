@@ -116,6 +116,7 @@ impl Reading {
             encoding: self.encoding.clone(),
             missing: self.missing_value.clone(),
             decimal_comma: self.decimal_comma.then_some(true),
+            verbatim: Vec::new(),
         })
     }
 }

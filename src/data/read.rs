@@ -139,6 +139,12 @@ pub struct ReadOptions {
     /// `false` it is text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decimal_comma: Option<bool>,
+    /// Columns of CSV whose fields are kept as they are written, beside their values: [`Column::written`]. Each field
+    /// takes its text.
+    ///
+    /// [`Column::written`]: super::Column::written
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub verbatim: Vec<String>,
 }
 
 /// A delimiter as text of one character.

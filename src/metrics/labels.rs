@@ -20,6 +20,11 @@ pub(super) struct Labels {
 /// A label is answered from this probability on.
 const THRESHOLD: f32 = 0.5;
 
+/// Whether a label of this probability is answered.
+pub fn is_answered(probability: f32) -> bool {
+    probability >= THRESHOLD
+}
+
 impl Labels {
     pub fn new(answers: &Matrix, truth: &Matrix) -> Result<Labels> {
         if let Some(index) = truth.values().iter().position(|value| *value != 0.0 && *value != 1.0) {
@@ -62,7 +67,7 @@ impl Labels {
         let (mut exact, mut wrong, mut loss) = (0.0, 0.0, 0.0);
         let rows = self.answers.chunks(self.n_labels).zip(self.truth.chunks(self.n_labels));
         for (((answers, truth), row_loss), w) in rows.zip(&self.losses).zip(weights) {
-            let n_wrong = answers.iter().zip(truth).filter(|(p, applies)| (**p >= THRESHOLD) != **applies).count();
+            let n_wrong = answers.iter().zip(truth).filter(|(p, applies)| is_answered(**p) != **applies).count();
             exact += if n_wrong == 0 { *w } else { 0.0 };
             wrong += w * n_wrong as f64;
             loss += w * row_loss;
@@ -95,7 +100,7 @@ impl Labels {
         let rows = self.answers.chunks(self.n_labels).zip(self.truth.chunks(self.n_labels));
         for ((answers, truth), &w) in rows.zip(weights) {
             for ((count, p), &applies) in counts.iter_mut().zip(answers).zip(truth) {
-                let is_answer = *p >= THRESHOLD;
+                let is_answer = is_answered(*p);
                 count.truth += if applies { w } else { 0.0 };
                 count.answers += if is_answer { w } else { 0.0 };
                 count.hits += if applies && is_answer { w } else { 0.0 };

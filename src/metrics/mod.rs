@@ -42,6 +42,7 @@ pub use classes::confusion;
 #[cfg(feature = "data")]
 pub use condition::Condition;
 pub use importance::{Importance, PermutationOptions, permutation_importance, permuted_columns};
+pub use labels::is_answered;
 pub use measure::Measure;
 #[cfg(feature = "data")]
 pub use slice::{Slice, slices};

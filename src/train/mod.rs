@@ -36,9 +36,9 @@ pub use groups::Group;
 pub use members::fit_members;
 pub use members::{FittedMembers, Member, MembersEpoch, MembersTrainer};
 pub use plateau::Plateau;
+pub use predict::{Ensemble, predict_async, predict_each_member_async, predict_members_async};
 #[cfg(not(target_arch = "wasm32"))]
 pub use predict::{predict, predict_each_member, predict_members};
-pub use predict::{predict_async, predict_each_member_async, predict_members_async};
 #[cfg(not(target_arch = "wasm32"))]
 pub use preview::estimate_members;
 pub use preview::{Estimate, Preview, PreviewBuffer, Purpose, preview_members};

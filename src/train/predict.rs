@@ -112,14 +112,54 @@ pub async fn predict_each_member_async(
     features: &Matrix,
     loss: Loss,
 ) -> Result<Vec<Matrix>> {
-    let parameters = write_members(device, network, n_members, values)?;
-    let mut answers = Answers::new(device, network, n_members, &parameters, features, loss)?;
-    let mut each = vec![Vec::with_capacity(features.rows() * answers.outputs); n_members];
-    while let Some(batch) = answers.next().await? {
-        let length = batch.len() / n_members;
-        each.iter_mut().zip(batch.chunks_exact(length)).for_each(|(own, answers)| own.extend(answers));
+    Ensemble::new(device, network, n_members, values)?.each_async(features, loss).await
+}
+
+/// Several networks of one shape on a device, to answer for some rows after others: their weights are written once.
+#[derive(Debug)]
+pub struct Ensemble {
+    device: Device,
+    network: Network,
+    n_members: usize,
+    parameters: Buffer,
+}
+
+impl Ensemble {
+    /// Writes the weights of `n_members` members, laid out as for [`predict_members`].
+    ///
+    /// # Errors
+    ///
+    /// No members, another number of values, a lost device.
+    pub fn new(device: &Device, network: &Network, n_members: usize, values: &[f32]) -> Result<Ensemble> {
+        let parameters = write_members(device, network, n_members, values)?;
+        Ok(Ensemble { device: device.clone(), network: network.clone(), n_members, parameters })
     }
-    each.into_iter().map(|own| Matrix::new(features.rows(), answers.outputs, own)).collect()
+
+    /// The answers of each member for `features` of `[rows, inputs]`, `[rows, outputs]` each.
+    ///
+    /// # Errors
+    ///
+    /// Another number of columns, a lost device.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn each(&self, features: &Matrix, loss: Loss) -> Result<Vec<Matrix>> {
+        pollster::block_on(self.each_async(features, loss))
+    }
+
+    /// Answers as [`Ensemble::each`] does, without blocking in a browser.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Ensemble::each`].
+    pub async fn each_async(&self, features: &Matrix, loss: Loss) -> Result<Vec<Matrix>> {
+        let Ensemble { device, network, n_members, parameters } = self;
+        let mut answers = Answers::new(device, network, *n_members, parameters, features, loss)?;
+        let mut each = vec![Vec::with_capacity(features.rows() * answers.outputs); *n_members];
+        while let Some(batch) = answers.next().await? {
+            let length = batch.len() / n_members;
+            each.iter_mut().zip(batch.chunks_exact(length)).for_each(|(own, answers)| own.extend(answers));
+        }
+        each.into_iter().map(|own| Matrix::new(features.rows(), answers.outputs, own)).collect()
+    }
 }
 
 /// The weights of some members on a device.

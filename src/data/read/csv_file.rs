@@ -69,7 +69,10 @@ impl CsvFile {
     /// The text cannot be read; a row has more or fewer fields than the header; there was never a row; a column holds
     /// decimal commas, and the options do not say what they are.
     pub(super) fn next_table(&mut self, options: &ReadOptions, n_rows: usize) -> Result<Option<Table>> {
-        let builder = |name: &String| ColumnBuilder::new(name).with_decimal_comma(options.decimal_comma == Some(true));
+        let builder = |name: &String| {
+            let builder = ColumnBuilder::new(name).with_decimal_comma(options.decimal_comma == Some(true));
+            builder.keeping_written(options.verbatim.contains(name))
+        };
         let mut builders: Vec<ColumnBuilder> = self.names.iter().map(builder).collect();
         let mut lines = Vec::new();
         while lines.len() < n_rows && (std::mem::take(&mut self.is_row_waiting) || self.rows.advance()?) {
@@ -84,7 +87,7 @@ impl CsvFile {
                 });
             }
             for (builder, field) in builders.iter_mut().zip(rows.fields()) {
-                builder.push(if options.is_extra_missing(field) { "" } else { field });
+                builder.push_written(if options.is_extra_missing(field) { "" } else { field }, field);
             }
             lines.push(u32::try_from(rows.line).unwrap_or(u32::MAX));
         }

@@ -8,6 +8,8 @@ use std::collections::HashMap;
 pub struct Column {
     name: String,
     values: Values,
+    /// The fields as the file has them, where that was asked for.
+    written: Option<Vec<String>>,
 }
 
 /// What stands in a column.
@@ -54,7 +56,7 @@ pub fn number(field: &str) -> Option<f64> {
 impl Column {
     /// A column of `values` with a name.
     pub fn new(name: impl Into<String>, values: Values) -> Column {
-        Column { name: name.into(), values }
+        Column { name: name.into(), values, written: None }
     }
 
     /// Its name.
@@ -111,6 +113,19 @@ impl Column {
         }
     }
 
+    /// The value of a row as the file has it: a number with all its digits, `NA` where a missing value is written so.
+    /// Where the reader was not asked to keep that, or the file is no text, as [`text`](Self::text) gives it.
+    ///
+    /// # Panics
+    ///
+    /// There is no such row.
+    pub fn written(&self, row_index: usize) -> Cow<'_, str> {
+        match &self.written {
+            Some(written) => Cow::Borrowed(&written[row_index]),
+            None => self.text(row_index).unwrap_or_default(),
+        }
+    }
+
     /// The same column with the rows at `row_indices`, in that order.
     ///
     /// # Panics
@@ -124,7 +139,8 @@ impl Column {
                 codes: row_indices.iter().map(|&row| levels.codes[row as usize]).collect(),
             }),
         };
-        Column { name: self.name.clone(), values }
+        let select = |written: &Vec<String>| row_indices.iter().map(|&row| written[row as usize].clone()).collect();
+        Column { name: self.name.clone(), values, written: self.written.as_ref().map(select) }
     }
 }
 
@@ -198,18 +214,34 @@ pub struct ColumnBuilder {
     lengths: Vec<u32>,
     has_names: bool,
     has_decimal_comma: bool,
+    written: Option<Vec<String>>,
 }
 
 impl ColumnBuilder {
     /// A column without rows.
     pub fn new(name: impl Into<String>) -> ColumnBuilder {
         let name = name.into();
-        ColumnBuilder { name, text: String::new(), lengths: Vec::new(), has_names: false, has_decimal_comma: false }
+        let (text, lengths) = (String::new(), Vec::new());
+        ColumnBuilder { name, text, lengths, has_names: false, has_decimal_comma: false, written: None }
     }
 
     /// The same column; with `true` the numbers in it have a comma where others have a point.
     pub fn with_decimal_comma(self, has_decimal_comma: bool) -> ColumnBuilder {
         ColumnBuilder { has_decimal_comma, ..self }
+    }
+
+    /// The same column; with `true` its fields are kept beside its values as they are given to
+    /// [`push_written`](Self::push_written), for [`Column::written`].
+    pub fn keeping_written(self, keeps: bool) -> ColumnBuilder {
+        ColumnBuilder { written: keeps.then(Vec::new), ..self }
+    }
+
+    /// Adds a row whose field says `field`, and is written as `written`.
+    pub fn push_written(&mut self, field: &str, written: &str) {
+        self.push(field);
+        if let Some(all) = &mut self.written {
+            all.push(written.to_owned());
+        }
     }
 
     /// Adds a row. An empty field, `NA` and the like are missing values.
@@ -264,7 +296,7 @@ impl ColumnBuilder {
             drop(numbers);
             Values::Text(Levels::of(self.fields().map(|field| (!is_missing(field)).then_some(field))))
         };
-        Column { name: self.name, values }
+        Column { name: self.name, values, written: self.written }
     }
 }
 
