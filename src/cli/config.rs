@@ -1,9 +1,8 @@
 //! Settings from a file, under those of the command line.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use clap::{ArgAction, Args, Command};
+use clap::{Arg, ArgAction, Args, Command};
 use nngpu::Error;
 use nngpu::names::nearest;
 use serde::Serialize;
@@ -19,52 +18,110 @@ pub type Settings = Map<String, Value>;
 ///
 /// # Errors
 ///
-/// A file that cannot be read or is no TOML, a key that no option has, a value that its option does not take.
+/// A file that cannot be read or is no TOML, a key that no option has, keys that exclude each other, a value that its
+/// option does not take.
 pub fn merged<T: Args + Serialize + DeserializeOwned>(given: &T, path: Option<&Path>) -> Result<T, Error> {
-    let mut settings = path.map(read::<T>).transpose()?.unwrap_or_default();
-    settings.extend(settings_of(given));
-    from_settings(settings, path)
+    let own = settings_of(given);
+    let Some(path) = path else { return from_settings(own, None) };
+    let command = command::<T>();
+    let mut settings = read(&command, path)?;
+    // What is given goes before what it excludes, too: `--hidden 8` before `layers` of the file.
+    settings.retain(|name, _| own.keys().all(|own| !exclude(&command, name, own)));
+    settings.extend(own);
+    from_settings(settings, Some(path))
 }
 
 /// What is set in `given`.
 pub fn settings_of(given: &impl Serialize) -> Settings {
-    match serde_json::to_value(given) {
-        Ok(Value::Object(settings)) => settings,
-        other => unreachable!("settings are written as a map: {other:?}"),
-    }
+    // As text, in which a number of 32 bits has its own few digits: 0.003, and not 0.003000000026.
+    let text = serde_json::to_string(given).expect("settings are written as text");
+    serde_json::from_str(&text).expect("settings are a map")
 }
 
 /// The options that `settings` stand for; `path` is the file to blame for wrong ones.
 pub fn from_settings<T: DeserializeOwned>(settings: Settings, path: Option<&Path>) -> Result<T, Error> {
-    serde_json::from_value(Value::Object(settings)).map_err(|error| refuse(path, error.to_string()))
+    serde_json::from_value(Value::Object(settings.clone())).map_err(|error| {
+        // The whole does not tell which of them is wrong; each alone does.
+        let wrong = settings.into_iter().find_map(|(name, value)| {
+            let alone = Map::from_iter([(name.clone(), value)]);
+            let error = serde_json::from_value::<T>(Value::Object(alone)).err()?;
+            Some(problem(&name, &error.to_string()))
+        });
+        refuse(path, wrong.unwrap_or_else(|| error.to_string()))
+    })
 }
 
-/// The settings of a file, each of a known name; single values of options that take several are lists.
-fn read<T: Args>(path: &Path) -> Result<Settings, Error> {
+/// What is wrong with the setting of a name, in a user's words.
+fn problem(name: &str, error: &str) -> String {
+    const WORDS: [(&str, &str); 8] = [
+        ("invalid type: ", "found "),
+        ("invalid value: ", "found "),
+        ("floating point", "the number"),
+        ("expected usize", "expected a whole number of at least 0"),
+        ("expected u64", "expected a whole number of at least 0"),
+        ("expected f32", "expected a number"),
+        ("expected f64", "expected a number"),
+        ("expected a sequence", "expected a list"),
+    ];
+    let error = WORDS.iter().fold(error.to_owned(), |error, (from, to)| error.replace(from, to));
+    if error.starts_with(name) { error } else { format!("{name}: {error}") }
+}
+
+/// The command of these options alone.
+pub fn command<T: Args>() -> Command {
+    T::augment_args(Command::new("nngpu"))
+}
+
+/// The name of an option in a file.
+pub fn name(option: &Arg) -> String {
+    option.get_long().map_or_else(|| option.get_id().to_string(), str::to_owned)
+}
+
+/// Whether an option takes several values.
+pub fn takes_several(option: &Arg) -> bool {
+    matches!(option.get_action(), ArgAction::Append)
+}
+
+/// Whether an option takes any text, such as a part or a file.
+pub fn takes_text(option: &Arg) -> bool {
+    let text = clap::builder::ValueParser::string();
+    option.get_action().takes_values() && option.get_value_parser().type_id() == text.type_id()
+}
+
+/// Whether two settings exclude each other.
+fn exclude(command: &Command, a: &str, b: &str) -> bool {
+    let option = |of: &str| command.get_arguments().find(|option| name(option) == of);
+    let (Some(a), Some(b)) = (option(a), option(b)) else { return false };
+    let excludes =
+        |a: &Arg, b: &Arg| command.get_arg_conflicts_with(a).iter().any(|other| other.get_id() == b.get_id());
+    excludes(a, b) || excludes(b, a)
+}
+
+/// The settings of a file, each of a known name, in the form that its option takes: a list where it takes several
+/// values, a text where a number is one of the texts that it takes.
+fn read(command: &Command, path: &Path) -> Result<Settings, Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::unreadable(path, source))?;
-    let settings: Settings = toml::from_str(&text).map_err(|error| refuse(Some(path), error.to_string()))?;
-    let takes_several = names::<T>();
-    let settings = settings.into_iter().map(|(name, value)| match takes_several.get(&name) {
-        Some(true) if !value.is_array() => Ok((name, Value::Array(vec![value]))),
-        Some(_) => Ok((name, value)),
-        None => {
-            let known: Vec<String> = takes_several.keys().cloned().collect();
-            let hint = nearest(&name, &known);
+    let given: Settings = toml::from_str(&text).map_err(|error| refuse(Some(path), error.to_string()))?;
+    let mut settings = Settings::new();
+    for (key, value) in given {
+        let Some(option) = command.get_arguments().find(|option| name(option) == key) else {
+            let known: Vec<String> = command.get_arguments().map(name).collect();
+            let hint = nearest(&key, &known);
             let hint = hint.map_or(String::new(), |hint| format!("; did you mean `{hint}`?"));
-            Err(refuse(Some(path), format!("found the key `{name}`, expected the name of an option{hint}")))
+            return Err(refuse(Some(path), format!("found the key `{key}`, expected the name of an option{hint}")));
+        };
+        if let Some(other) = settings.keys().find(|other| exclude(command, &key, other)) {
+            let problem = format!("found `{other}` and `{key}`, expected one of the two");
+            return Err(refuse(Some(path), problem));
         }
-    });
-    settings.collect()
-}
-
-/// The names of all options, each with whether it takes several values.
-fn names<T: Args>() -> BTreeMap<String, bool> {
-    let command = T::augment_args(Command::new("nngpu"));
-    let names = command.get_arguments().map(|argument| {
-        let name = argument.get_long().map_or_else(|| argument.get_id().to_string(), str::to_owned);
-        (name, matches!(argument.get_action(), ArgAction::Append))
-    });
-    names.collect()
+        let value = match value {
+            Value::Number(number) if takes_text(option) => Value::String(number.to_string()),
+            value => value,
+        };
+        let value = if takes_several(option) && !value.is_array() { Value::Array(vec![value]) } else { value };
+        settings.insert(key, value);
+    }
+    Ok(settings)
 }
 
 fn refuse(path: Option<&Path>, problem: String) -> Error {

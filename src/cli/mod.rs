@@ -17,12 +17,15 @@ macro_rules! tell_part {
     }};
 }
 
+mod check;
+mod completions;
 mod config;
 mod curve;
 mod cv;
 mod devices;
 mod doctor;
 mod dry_run;
+mod effective;
 mod eval;
 mod explain;
 mod extras;
@@ -76,9 +79,12 @@ enum Command {
     Eval(eval::Eval),
     Explain(explain::Explain),
     Inspect(inspect::Inspect),
+    Check(check::Check),
+    Config(Box<effective::Config>),
     Devices(devices::Devices),
     Doctor(doctor::Doctor),
     Tutorial(Tutorial),
+    Completions(completions::Completions),
 }
 
 /// Tell one training step number by number, as the notebook "Neural Network Fundamentals with MLX" does
@@ -140,9 +146,12 @@ pub fn run() -> ExitCode {
         Command::Eval(eval) => eval.run(),
         Command::Explain(explain) => explain.run(),
         Command::Inspect(inspect) => inspect.run(),
+        Command::Check(check) => check.run(),
+        Command::Config(config) => config.run(),
         Command::Devices(devices) => devices.run(),
         Command::Doctor(doctor) => doctor.run(),
         Command::Tutorial(tutorial) => tutorial.run(),
+        Command::Completions(completions) => completions.run(),
     };
     match result {
         Ok(Ending::Done) => ExitCode::SUCCESS,

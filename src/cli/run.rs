@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nngpu::data::{Classes, Format, ReadOptions, Table, idx};
 use nngpu::model::{DataFile, Provenance};
-use nngpu::tabular::{Images, Options, Prepared, Tables};
+use nngpu::tabular::{Images, Options, Prepared, Tables, is_file};
 use nngpu::{Device, Error};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -157,7 +157,7 @@ impl Training {
         }
         let reading = self.reading.options()?;
         let file = |setting: &Option<String>| match setting {
-            Some(text) if text.parse::<f64>().is_err() => Table::read(text, &reading).map(Some),
+            Some(text) if is_file(text) => Table::read(text, &reading).map(Some),
             _ => Ok(None),
         };
         let (validation, test) = (file(&self.options.validation)?, file(&self.options.test)?);
@@ -170,7 +170,7 @@ impl Training {
         };
         let (images, indices) = idx::read_labelled_images(path, labels)?;
         let labels = Classes::from_labels(labels, indices, None)?;
-        let test = self.options.test.as_ref().filter(|text| text.parse::<f64>().is_err());
+        let test = self.options.test.as_ref().filter(|text| is_file(text));
         let test = match (test, &self.test_labels) {
             (Some(file), Some(own)) => {
                 let (images, indices) = idx::read_labelled_images(file, own)?;
@@ -215,7 +215,7 @@ impl Training {
             data: Some(DataFile::of(self.path()?, n_rows)?),
             seed: Some(prepared.recipe.settings.seed),
             device: Some(device.description()),
-            options: serde_json::Value::Object(super::config::settings_of(self)),
+            options: serde_json::Value::Object(super::config::settings_of(&self.effective(prepared)?)),
             ..Provenance::here()
         })
     }

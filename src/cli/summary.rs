@@ -3,25 +3,38 @@
 use std::path::Path;
 
 use comfy_table::{Cell, ContentArrangement, Table, presets};
+use console::Term;
 use nngpu::data::Schema;
 use nngpu::data::check::Finding;
 use nngpu::metrics::{Measure, Metrics, Score};
 use nngpu::tabular::{Outcome, Part, TRAINING};
 use serde_json::{Value, json};
 
-/// An empty table in the command's style, as wide as the terminal.
+/// An empty table in the command's style, as wide as the terminal behind standard output.
 pub fn table() -> Table {
+    table_on(&Term::stdout())
+}
+
+/// An empty table for a terminal. Where there is none, each row is a line, which `grep` finds whole, unless the
+/// environment tells a width.
+fn table_on(term: &Term) -> Table {
+    let width = term.size_checked().filter(|_| term.is_term()).map(|(_, width)| width);
+    let width = width.or_else(|| std::env::var("COLUMNS").ok()?.parse().ok());
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.force_no_tty();
+    if let Some(width) = width {
+        table.set_width(width);
+    }
     table
 }
 
 /// Columns of a table that are shown; a table of pixels has hundreds.
 const MOST_COLUMNS: usize = 30;
 
-/// What the columns are.
+/// What the columns are, for standard error.
 pub fn columns(schema: &Schema) -> String {
-    let mut table = table();
+    let mut table = table_on(&Term::stderr());
     table.set_header(["column", "type", "use", "missing", "different", ""]);
     for column in schema.columns.iter().take(MOST_COLUMNS) {
         table.add_row([

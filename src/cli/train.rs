@@ -46,7 +46,7 @@ pub struct Train {
 }
 
 /// Everything that a file of settings may hold.
-#[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Args, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct Settings {
     #[serde(flatten)]

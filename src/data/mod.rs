@@ -79,7 +79,7 @@ pub use split::Split;
 pub use splitter::{Parts, SplitRule, Splitter};
 pub use standardise::Standardiser;
 #[cfg(feature = "data")]
-pub use table::{Column, ColumnBuilder, Features, Levels, MISSING, Table, Values, number_text};
+pub use table::{Column, ColumnBuilder, Features, Levels, MISSING, Table, Values, number, number_text};
 pub use target::{Classes, Targets, Task};
 #[cfg(feature = "data")]
 pub use target_encoding::{

@@ -1,5 +1,6 @@
 //! From a table to a trained model.
 
+mod effective;
 mod options;
 mod outcome;
 mod packed;
@@ -12,7 +13,7 @@ pub use packed::fit_packed;
 pub use prepare::{Images, Prepared, Tables};
 pub use recipe::{Facts, Held, Recipe, parse_time};
 
-/// Whether a setting that takes a part or a file is a file.
-fn is_file(text: &str) -> bool {
-    text.parse::<f64>().is_err()
+/// Whether a setting that takes a part of the rows or a file, such as [`Options::test`], is a file.
+pub fn is_file(text: &str) -> bool {
+    text.parse::<f64>().is_err() && text != recipe::FOLDS_NAME
 }

@@ -65,17 +65,18 @@ pub struct Options {
     #[cfg_attr(feature = "cli", arg(long, value_name = "COLUMN", conflicts_with = "group", help_heading = "Data"))]
     pub time: Option<String>,
 
-    /// Rows to stop by, as a part of all or as a file; 0 for none [default: folds for small tables, else 0.1]
+    /// Rows to stop by: a part of all, a file, or folds, of which each network holds out another; 0 for none [default:
+    /// folds, or 0.1 with --time]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(short, long, value_name = "PART|FILE", help_heading = "Data"))]
     pub validation: Option<String>,
 
-    /// Rows to measure with after training, which nothing is learned from, as a part of all or as a file
+    /// Rows to measure with after training, which nothing is learned from: a part of all, or a file [default: none]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "PART|FILE", help_heading = "Data"))]
     pub test: Option<String>,
 
-    /// How missing numbers are filled: mean, median or zero [default: median]
+    /// How missing numbers are filled: mean, median or zero [default: mean]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "RULE", help_heading = "Preprocessing"))]
     pub fill: Option<String>,

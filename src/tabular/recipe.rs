@@ -139,9 +139,8 @@ impl Recipe {
     /// Layers that do not go together.
     pub fn network(&self, inputs: usize, first: &[Layer], outputs: usize) -> Result<Network> {
         let outputs = self.loss.n_outputs(outputs as u32);
-        let width = first.iter().try_fold(inputs as u32, |width, layer| layer.width(width))?;
         let [wide, narrow] = &self.layers;
-        let hidden = if width as usize >= WIDE_INPUTS { wide } else { narrow };
+        let hidden = if is_wide(inputs, first)? { wide } else { narrow };
         let layers = first.iter().chain(hidden).cloned().chain([Layer::linear(outputs)]);
         Network::of(inputs as u32, layers.collect())
     }
@@ -159,6 +158,9 @@ const FOLDS: usize = 8;
 /// So many numbers to learn from, such as 20,000 images, take a while even for few networks.
 const MANY_NUMBERS: usize = 16_000_000;
 
+/// What the folds are called where a part or a file may be given.
+pub(super) const FOLDS_NAME: &str = "folds";
+
 /// The part of the rows to stop by where folds would look ahead in time.
 const HELD_PART: f64 = 0.1;
 
@@ -168,7 +170,8 @@ const FEWEST_BINS: usize = 4;
 const ROWS_OF_BIN: usize = 10;
 const MOST_BINNED_COLUMNS: usize = 50;
 
-/// The step length of AdamW.
+/// The rule that moves the weights, and its step length.
+pub(super) const OPTIMIZER: &str = "adamw";
 const LEARNING_RATE: f32 = 0.003;
 
 /// Widths of the hidden layers, and from how many inputs on the first is wider and drops a part.
@@ -196,14 +199,18 @@ fn held(facts: &Facts, options: &Options) -> Result<Held> {
     if facts.has_validation {
         return Ok(Held::Given);
     }
-    let Some(text) = options.validation.as_ref().filter(|text| !is_file(text)) else {
+    let text = options.validation.as_ref().filter(|text| !is_file(text));
+    if text.is_some_and(|text| text == FOLDS_NAME) && options.time.is_some() {
+        return refuse("validation", "folds of rows that are in order of time", "a part from 0 to below 1, or a file");
+    }
+    let Some(text) = text.filter(|text| *text != FOLDS_NAME) else {
         let folds = FOLDS.min(facts.rows);
         // By time no row may be learned from that comes after those to stop by.
         return Ok(if folds > 1 && options.time.is_none() { Held::Folds(folds) } else { Held::Part(HELD_PART) });
     };
     match text.parse::<f64>() {
         Ok(part) if (0.0..1.0).contains(&part) => Ok(Held::Part(part)),
-        _ => refuse("validation", format!("`{text}`"), "a part from 0 to below 1, or a file"),
+        _ => refuse("validation", format!("`{text}`"), "a part from 0 to below 1, folds, or a file"),
     }
 }
 
@@ -237,25 +244,51 @@ pub(super) fn default_bins(rows: usize, columns: usize) -> usize {
     if bins >= FEWEST_BINS && columns <= MOST_BINNED_COLUMNS { bins } else { 0 }
 }
 
-fn layers(options: &Options, compat: Compat, is_wide: bool) -> Result<Vec<Layer>> {
-    if let Some(text) = &options.layers {
-        return Ok(compat.layers(layers_of(text)?));
-    }
-    let activation = options.activation.unwrap_or(Activation::Relu);
+/// Whether so many inputs, which `first` layers bring to the hidden ones, are many.
+pub(super) fn is_wide(inputs: usize, first: &[Layer]) -> Result<bool> {
+    let width = first.iter().try_fold(inputs as u32, |width, layer| layer.width(width))?;
+    Ok(width as usize >= WIDE_INPUTS)
+}
+
+/// The widths of the hidden layers, and the part that is dropped after each.
+pub(super) fn hidden(options: &Options, is_wide: bool) -> (Vec<usize>, f32) {
     let (widths, dropout) = if is_wide { (WIDE_HIDDEN, WIDE_DROPOUT) } else { (HIDDEN, 0.0) };
     // Who chooses widths gets what is chosen, and nothing beside.
     let dropout = options.dropout.unwrap_or(if options.hidden.is_some() { 0.0 } else { dropout });
-    let hidden = options.hidden.clone().unwrap_or(widths.to_vec());
-    let hidden = if hidden == [0] { &[][..] } else { &hidden };
+    (options.hidden.clone().unwrap_or(widths.to_vec()), dropout)
+}
+
+pub(super) fn activation(options: &Options) -> Activation {
+    options.activation.unwrap_or(Activation::Relu)
+}
+
+fn layers(options: &Options, compat: Compat, is_wide: bool) -> Result<Vec<Layer>> {
+    if let Some(text) = &options.layers {
+        let layers = layers_of(text)?;
+        if layers.iter().any(has_embedding) {
+            let expected = "layers without embeddings: categories of more levels than `one-hot` have theirs anyway";
+            return refuse("layers", format!("`{text}`"), expected);
+        }
+        return Ok(compat.layers(layers));
+    }
+    let (widths, dropout) = hidden(options, is_wide);
     let mut layers = Vec::new();
-    for width in hidden {
+    for width in if widths == [0] { &[][..] } else { &widths } {
         let width = u32::try_from(*width).unwrap_or(u32::MAX);
-        layers.extend([Layer::linear(width), Layer::Activation(activation)]);
+        layers.extend([Layer::linear(width), Layer::Activation(activation(options))]);
         if dropout != 0.0 {
             layers.push(Layer::Dropout { rate: dropout });
         }
     }
     Ok(layers)
+}
+
+fn has_embedding(layer: &Layer) -> bool {
+    match layer {
+        Layer::Embedding { .. } => true,
+        Layer::Residual(layers) => layers.iter().any(has_embedding),
+        _ => false,
+    }
 }
 
 fn loss(facts: &Facts, options: &Options) -> Result<Loss> {
@@ -284,8 +317,8 @@ fn loss(facts: &Facts, options: &Options) -> Result<Loss> {
 }
 
 fn optimizer(compat: Compat, options: &Options) -> Result<Optimizer> {
-    let name = options.optimizer.as_deref().unwrap_or("adamw");
-    let rate = options.learning_rate.or((name == "adamw" && compat == Compat::Nngpu).then_some(LEARNING_RATE));
+    let name = options.optimizer.as_deref().unwrap_or(OPTIMIZER);
+    let rate = options.learning_rate.or((name == OPTIMIZER && compat == Compat::Nngpu).then_some(LEARNING_RATE));
     let optimizer = compat.optimizer(name, rate)?;
     match options.weight_decay {
         None => Ok(optimizer),
@@ -301,8 +334,7 @@ fn optimizer(compat: Compat, options: &Options) -> Result<Optimizer> {
 fn schedule(optimizer: &Optimizer, options: &Options, n_updates: u64) -> Result<Option<Schedule>> {
     // The number that was meant: 0.003, and not the digits of the nearest of 32 bits.
     let rate = optimizer.learning_rate().to_string().parse().unwrap_or(f64::from(optimizer.learning_rate()));
-    let default = if optimizer.has_learning_rate() { "warm_cosine" } else { "constant" };
-    match options.schedule.as_deref().unwrap_or(default) {
+    match schedule_name(optimizer, options) {
         "constant" => Ok(None),
         "cosine" => Ok(Some(Schedule::cosine(rate, n_updates.max(1)))),
         "warm_cosine" => {
@@ -319,6 +351,15 @@ fn schedule(optimizer: &Optimizer, options: &Options, n_updates: u64) -> Result<
         ),
     }
 }
+
+/// The schedule as it is given, or the one for this optimizer.
+pub(super) fn schedule_name<'a>(optimizer: &Optimizer, options: &'a Options) -> &'a str {
+    let default = if optimizer.has_learning_rate() { "warm_cosine" } else { "constant" };
+    options.schedule.as_deref().unwrap_or(default)
+}
+
+/// The schedules that follow the learning rate and the length of the training; others have numbers of their own.
+pub(super) const SCHEDULES: [&str; 5] = ["constant", "cosine", "warm_cosine", "one_cycle", "one-cycle"];
 
 fn is_balanced(options: &Options) -> Result<bool> {
     match options.class_weights.as_deref() {

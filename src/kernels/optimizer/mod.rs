@@ -341,6 +341,18 @@ impl Optimizer {
         self
     }
 
+    /// The part of the weights that a step takes away, times the step length; nothing where the rule has none.
+    pub fn weight_decay(&self) -> Option<f32> {
+        match *self {
+            Optimizer::Momentum { weight_decay, .. }
+            | Optimizer::Adam { weight_decay, .. }
+            | Optimizer::Lion { weight_decay, .. }
+            | Optimizer::Adafactor { weight_decay, .. }
+            | Optimizer::Muon { weight_decay, .. } => Some(weight_decay),
+            _ => None,
+        }
+    }
+
     /// The same rule with another weight decay; nothing where the rule has none.
     pub fn with_weight_decay(mut self, part: f32) -> Option<Optimizer> {
         let (Optimizer::Momentum { weight_decay, .. }
