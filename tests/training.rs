@@ -289,18 +289,29 @@ fn a_network_starts_with_mlx_s_weights() {
 
 #[test]
 fn weights_spoiled_by_the_last_step_are_an_error() {
-    // One step, whose loss is finite and whose update is not.
-    let x = Matrix::new(2, 1, vec![1e30, 1e30]).expect("two values");
+    // One step, whose loss is finite: its gradient of 1e8 * 1e28 is as well, but not a thousand times that; and 1e10 * 1e30
+    // is not.
+    for (x, rate, expected) in [
+        (1e28, 1e4, "`layers.0.weight` became -inf at step 1 (epoch 1), in rows"),
+        (1e30, 10.0, "the gradient of `layers.0.weight` became inf at step 1 (epoch 1), in rows"),
+    ] {
+        is_spoiled_by_the_last_step(x, rate, expected);
+    }
+}
+
+#[track_caller]
+fn is_spoiled_by_the_last_step(x: f32, rate: f32, expected: &str) {
+    let x = Matrix::new(2, 1, vec![x; 2]).expect("two values");
     let data =
         Dataset::new(x, Targets::Values(Matrix::new(2, 1, vec![1.0; 2]).expect("two values"))).expect("two rows");
     for (device_name, device) in devices() {
         let first: [(&str, &[f32]); 2] = [("layers.0.weight", &[1e-20]), ("layers.0.bias", &[0.0])];
         let mut mlp = Mlp::from_parameters(&device, &[1, 1], Activation::Relu, &first).expect("a network");
         let settings =
-            Settings { optimizer: Optimizer::sgd(10.0), batch_size: 2, epochs: 1, seed: 0, ..Settings::default() };
+            Settings { optimizer: Optimizer::sgd(rate), batch_size: 2, epochs: 1, seed: 0, ..Settings::default() };
         let error = fit(&mut mlp, &data, None, &settings, &mut |_| ControlFlow::Continue(())).expect_err(device_name);
         let message = error.to_string();
-        assert!(message.starts_with("`layers.0.weight` became -inf at step 1 (epoch 1)"), "{device_name}: {message}");
+        assert!(message.starts_with(expected), "{device_name}: {message}");
         assert_eq!(mlp.values().expect("readable")[0], 1e-20, "{device_name}");
     }
 }
