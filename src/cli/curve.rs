@@ -50,7 +50,8 @@ pub fn loss_curve(epochs: &[EpochValues], screen: Screen) -> Option<String> {
     let is_steep = low > 0.0 && high > 100.0 * low;
     let scaled = |value: f64| if is_steep { value.ln() } else { value };
     let (bottom, mut top) = (scaled(low), scaled(high));
-    if !(bottom <= top) {
+    let is_finite = bottom <= top;
+    if !is_finite {
         return None;
     }
     if top - bottom <= 1e-6 * top.abs() {

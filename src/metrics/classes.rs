@@ -45,13 +45,13 @@ impl Probabilities {
             let (own, confidence) = (p[class as usize], f64::from(p[answer as usize]));
             let is_before = |(other, q): (usize, &f32)| *q > own || (*q == own && other < class as usize);
             let square = |(k, p): (usize, &f32)| (f64::from(*p) - f64::from(u8::from(k == class as usize))).powi(2);
-            let squares = p.iter().enumerate().map(square);
+            let mut squares = p.iter().enumerate().map(square);
             Row {
                 answer,
                 confidence,
                 bin: bin(confidence),
                 loss: surprise(own),
-                brier: if n_classes == 2 { squares.last().unwrap_or(0.0) } else { squares.sum() },
+                brier: if n_classes == 2 { squares.next_back().unwrap_or(0.0) } else { squares.sum() },
                 rank: p.iter().enumerate().filter(|&other| is_before(other)).count() as u32,
             }
         };

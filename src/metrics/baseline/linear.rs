@@ -51,7 +51,8 @@ impl Scaled {
         let factor = |column: usize| {
             let (mean, variance) = (means[column], variances[column]);
             // What rounding leaves of a column that does not vary is no variance.
-            if !(variance > 1e-20 * (1.0 + mean * mean)) {
+            let varies = variance > 1e-20 * (1.0 + mean * mean);
+            if !varies {
                 0.0
             } else if is_indicator[column] {
                 1.0
@@ -124,7 +125,8 @@ pub(super) fn ridge(scaled: &Scaled, targets: &[f64], n: usize) -> Vec<f64> {
         let mut square = dot(&residual, &residual);
         let enough = square * 1e-20;
         for _ in 0..MOST_RIDGE_STEPS {
-            if !(square > enough) {
+            let goes_on = square > enough;
+            if !goes_on {
                 break;
             }
             let mut image: Vec<f64> = direction.iter().map(|d| PENALTY * d).collect();
