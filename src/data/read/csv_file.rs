@@ -211,7 +211,7 @@ impl Rows {
     fn new(text: Text, delimiter: u8) -> Self {
         let kept = Kept { text, bytes: Vec::new(), start: 0 };
         let mut builder = ReaderBuilder::new();
-        builder.has_headers(false).flexible(true).delimiter(delimiter).buffer_capacity(HEAD);
+        builder.has_headers(false).flexible(true).delimiter(delimiter);
         Self { reader: builder.from_reader(kept), record: StringRecord::new(), start: 0, line: 1 }
     }
 

@@ -71,6 +71,8 @@ mod tests {
     fn a_ragged_row_does_not_hide_the_delimiter() {
         check("a;b;c\n1;2;3\n4;5\n6;7;8\n", ';');
         check("a,b;c\n1,2\n3,4\n5,6;7\n8\n", ',');
+        // Fewer fields, and in each row.
+        check("one, two and, three;b\n1;2\n3;4\n", ';');
     }
 
     #[test]

@@ -78,7 +78,7 @@ fn format_is_found_by_content_before_the_name() {
 fn format_that_is_given_counts() {
     let format = |format| ReadOptions { format: Some(format), ..ReadOptions::default() };
     assert_eq!(read_as("t.jsonl", b"{a\n1\n", &format(Format::Csv)).unwrap().names(), ["{a"]);
-    assert_eq!(read_as("t.csv", b"a\tb\n1,2\t3,4\n", &format(Format::Tsv)).unwrap().names(), ["a", "b"]);
+    assert_eq!(read_as("t.csv", b"a,x\tb\n1,y\t3\n", &format(Format::Tsv)).unwrap().names(), ["a,x", "b"]);
     check_error(
         read_as("t.tsv", b"a,b\n1,2\n", &format(Format::Tsv)),
         "t.tsv, line 1: found one column, `a,b`, with commas in its name; is that what separates the fields? then give it as the delimiter",
@@ -646,6 +646,25 @@ mod parquet {
     }
 
     #[test]
+    fn several_values_in_a_row_are_refused() {
+        use ::parquet::data_type::Int32Type;
+        use ::parquet::file::writer::SerializedFileWriter;
+        use ::parquet::schema::parser::parse_message_type;
+
+        let schema = parse_message_type("message rows { repeated int32 a; }").unwrap();
+        let mut writer = SerializedFileWriter::new(Vec::new(), schema.into(), Default::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int32Type>().write_batch(&[1, 2, 3], Some(&[1, 1, 1]), Some(&[0, 1, 0])).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+        check_error(
+            read("t", &writer.into_inner().unwrap()),
+            "t, column `a`: found nested values, expected one value in each row; leave the column out when writing the file, or write its parts as columns",
+        );
+    }
+
+    #[test]
     fn damaged_files_are_refused() {
         let whole = std::fs::read(golden("types.parquet")).unwrap();
         let message = "t: the Parquet data is damaged or cut short; copy or download the file again";
@@ -663,7 +682,7 @@ mod parquet {
         use parquet_file::is_believable;
         assert!(is_believable(10_000_000, 1, 500) && is_believable(10_000_000, 60, 10_000));
         assert!(!is_believable(100_000_000, 1, 500) && !is_believable(10_000_000, 60, 500));
-        assert!(!is_believable(u64::MAX, 2, 500));
+        assert!(!is_believable(1 << 63, 2, 500));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::super::source::Source;
 use crate::{Error, Result};
 
 /// Bytes that are read and decoded at once.
-const BLOCK: usize = 64 << 10;
+const BLOCK: usize = 16 << 10;
 
 /// The text of a source as bytes in UTF-8, without a byte order mark and without zero bytes.
 ///
