@@ -137,9 +137,12 @@ impl Predict {
         }
         let images = idx::read_images(&self.data)?;
         let predictor = model.predictor(&open(&self.device, model, images.rows())?)?;
-        let rows = layout.rows(self.form, None, &predictor.predict(&images)?)?;
         out.write_all(&layout.header(self.form))?;
-        out.write_all(&rows)?;
+        let all: Vec<u32> = (0..images.rows() as u32).collect();
+        for rows in all.chunks(CHUNK) {
+            let predictions = predictor.predict(&images.select_rows(rows))?;
+            out.write_all(&layout.rows(self.form, None, &predictions)?)?;
+        }
         Ok(out.flush()?)
     }
 }

@@ -1,5 +1,7 @@
 //! From a table to a trained model.
 
+pub mod explain;
+
 mod effective;
 mod options;
 mod outcome;
