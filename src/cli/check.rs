@@ -17,7 +17,7 @@ use serde_json::json;
 use super::config::settings_of;
 use super::effective::toml_of;
 use super::run::Reading;
-use super::summary::{short, table};
+use super::summary::{align_right, doubt, short, table, unless_zero};
 use super::{Ending, Failure};
 
 /// Look at a table before training on it: what its columns are, and what is doubtful about it
@@ -155,7 +155,8 @@ impl Check {
             writeln!(out, "{report:#}")?;
         } else {
             let (rows, columns) = (data.n_rows(), schema.columns.len());
-            writeln!(out, "{}: {rows} rows of {columns} columns\n{}", self.data.display(), show(&schema, &contents))?;
+            let shown = show(&schema, &contents);
+            writeln!(out, "{}: {rows} rows of {columns} columns\n\n{shown}\n", self.data.display())?;
             write!(out, "{}", show_findings(&findings))?;
             if let Some(path) = &self.write_config {
                 writeln!(out, "settings written to {}", path.display())?;
@@ -176,8 +177,8 @@ impl Check {
             text += "# target = \"COLUMN\"\n";
         }
         text.extend(settings.iter().map(|(name, value)| format!("{name} = {}\n", toml_of(value))));
-        text += "\n# What each column is: number, boolean, category, date, id, constant or text. Ids, constants and text\n\
-                 # are left out.\ntype = [\n";
+        text += "\n# What each column is: number, boolean, category, date, id, constant or text.\n\
+                 # Ids, constants and text are left out.\ntype = [\n";
         for (column, content) in schema.columns.iter().zip(contents) {
             // What becomes of these does not go by their types.
             if matches!(column.role, Role::Target | Role::Weight | Role::Group | Role::Time) {
@@ -265,7 +266,7 @@ impl std::fmt::Display for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Content::Numbers { min, mean, max } => {
-                write!(f, "{} to {}, mean {}", plain(*min), plain(*max), short(*mean))
+                write!(f, "{} to {}, mean {}", plain(*min), plain(*max), plain(*mean))
             }
             Content::Dates { first, last } => write!(f, "{first} to {last}"),
             Content::Frequent(levels) => {
@@ -278,9 +279,13 @@ impl std::fmt::Display for Content {
     }
 }
 
-/// Whole numbers are whole.
+/// Four digits, and fewer where the last are 0.
 fn plain(value: f64) -> String {
-    if value.fract() == 0.0 && value.abs() < 1e7 { value.to_string() } else { short(value) }
+    if value.fract() == 0.0 && value.abs() < 1e7 {
+        return value.to_string();
+    }
+    let text = short(value);
+    if text.contains('e') { text } else { text.trim_end_matches('0').to_owned() }
 }
 
 /// The beginning of a long text.
@@ -295,19 +300,23 @@ fn shortened(text: &str) -> String {
 /// All columns.
 fn show(schema: &Schema, contents: &[Content]) -> String {
     let mut table = table();
-    table.set_header(["column", "type", "use", "missing", "different", "values", "note"]);
+    let has_notes = schema.columns.iter().any(|column| column.note.is_some());
+    let head = ["column", "type", "use", "missing", "different", "values"];
+    table.set_header(head.into_iter().chain(has_notes.then_some("note")));
     for (column, content) in schema.columns.iter().zip(contents) {
-        table.add_row([
+        let note = column.note.clone().unwrap_or_default();
+        let fields = [
             column.name.clone(),
             column.kind.to_string(),
             column.role.to_string(),
-            if column.n_missing == 0 { String::new() } else { column.n_missing.to_string() },
+            unless_zero(column.n_missing),
             column.n_distinct.to_string(),
             content.to_string(),
-            column.note.clone().unwrap_or_default(),
-        ]);
+        ];
+        table.add_row(fields.into_iter().chain(has_notes.then_some(note)));
     }
-    table.to_string()
+    align_right(&mut table, &[3, 4]);
+    table.trim_fmt()
 }
 
 /// The gravest first, with what to do about each.
@@ -315,11 +324,7 @@ fn show_findings(findings: &[Finding]) -> String {
     let mut table = table();
     table.load_preset(presets::NOTHING);
     for finding in findings {
-        let mut text = finding.message.clone();
-        if let Some(places) = places(finding) {
-            text += &format!(" ({places})");
-        }
-        table.add_row([word(finding.severity).to_string(), format!("{text}\n→ {}", finding.advice)]);
+        table.add_row([word(finding.severity).to_string(), format!("{}\n→ {}", doubt(finding), finding.advice)]);
     }
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let counts = [Severity::Error, Severity::Warning, Severity::Note].map(|severity| match count(severity) {
@@ -328,7 +333,7 @@ fn show_findings(findings: &[Finding]) -> String {
     });
     match findings.is_empty() {
         true => "nothing doubtful was found\n".into(),
-        false => format!("{}\n{}\n", table.trim_fmt(), counts.join(", ")),
+        false => format!("{}\n\n{}\n", table.trim_fmt(), counts.join(", ")),
     }
 }
 
@@ -337,16 +342,6 @@ fn word(severity: Severity) -> &'static str {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Note => "note",
-    }
-}
-
-/// Where it is: `line 3, line 9 and 12 more`.
-fn places(finding: &Finding) -> Option<String> {
-    let shown: Vec<String> = finding.places.iter().map(ToString::to_string).collect();
-    match finding.n_places - shown.len() {
-        _ if shown.is_empty() => None,
-        0 => Some(shown.join(", ")),
-        left => Some(format!("{} and {left} more", shown.join(", "))),
     }
 }
 
@@ -371,7 +366,7 @@ mod tests {
             content(&column(values), &schema).to_string()
         };
         let numbers = vec![2.0, f64::NAN, -1.0, 3.5];
-        assert_eq!(of(Values::Numbers(numbers.clone()), ColumnType::Number), "-1 to 3.5000, mean 1.5000");
+        assert_eq!(of(Values::Numbers(numbers.clone()), ColumnType::Number), "-1 to 3.5, mean 1.5");
         assert_eq!(of(Values::Numbers(vec![f64::NAN]), ColumnType::Number), "");
         // 1 stands before 7, and 2 is of one row alone.
         let codes = vec![1.0, 7.0, 7.0, 1.0, 2.0];

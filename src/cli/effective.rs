@@ -129,7 +129,10 @@ pub fn text(settings: &config::Settings) -> String {
     for option in command.get_arguments() {
         let name = config::name(option);
         let Some(value) = settings.remove(&name) else {
-            unset.push(name);
+            // Nobody wants a file of settings that does nothing.
+            if name != "dry-run" {
+                unset.push(name);
+            }
             continue;
         };
         let heading = option.get_help_heading().unwrap_or("Data");
@@ -155,9 +158,16 @@ pub fn text(settings: &config::Settings) -> String {
     text
 }
 
-/// A value as TOML has it.
+/// A value as TOML has it; long lists have a line for each of theirs.
 pub fn toml_of(value: &Value) -> String {
-    toml::Value::try_from(value).map_or_else(|_| value.to_string(), |value| value.to_string())
+    let text = toml::Value::try_from(value).map_or_else(|_| value.to_string(), |value| value.to_string());
+    match value {
+        Value::Array(values) if text.len() > WIDTH / 2 && values.len() > 1 => {
+            let lines: String = values.iter().map(|value| format!("  {},\n", toml_of(value))).collect();
+            format!("[\n{lines}]")
+        }
+        _ => text,
+    }
 }
 
 /// Lines of at most `width` characters, broken between words.

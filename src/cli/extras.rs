@@ -93,12 +93,11 @@ pub fn report(
     if let Some(file) = &provenance.data {
         data.insert(0, entry("file", file.name.clone()));
     }
-    let schedule = settings.schedule.as_ref().map_or("constant".into(), ToString::to_string);
     let chosen = vec![
         entry("networks", prepared.members.len().to_string()),
         entry("loss", prepared.recipe.loss.to_string()),
         entry("optimizer", settings.optimizer.to_string()),
-        entry("schedule", schedule),
+        entry("schedule", prepared.recipe.schedule.clone()),
         entry("rows of a batch", settings.batch_size.to_string()),
         entry("epochs at most", settings.epochs.to_string()),
         entry("inputs", prepared.data.features().columns().to_string()),

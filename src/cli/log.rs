@@ -141,7 +141,7 @@ fn describe(path: &Path, prepared: &Prepared) -> String {
     };
     lines.push(format!("data: {}, {} {kind}", path.display(), prepared.data.rows()));
     if let Some(schema) = &prepared.schema {
-        lines.push(summary::columns(schema));
+        lines.push(format!("\n{}\n", summary::columns(schema)));
     }
     let target = target(&prepared.output);
     match &prepared.task {
@@ -162,11 +162,15 @@ fn describe(path: &Path, prepared: &Prepared) -> String {
     let count = if members == 1 { String::new() } else { format!("{members} networks of ") };
     lines.push(format!("network: {count}{}, {} parameters", prepared.network, prepared.network.n_parameters()));
     let settings = &prepared.recipe.settings;
-    let schedule = settings.schedule.as_ref().map_or("constant".into(), ToString::to_string);
     lines.push(format!(
-        "training: {}, {}, batches of {}, {} epochs at most, schedule {schedule}",
-        prepared.recipe.loss, settings.optimizer, settings.batch_size, settings.epochs,
+        "training: {}, {} ({}), batches of {}, at most {} epochs",
+        prepared.recipe.loss, settings.optimizer, prepared.recipe.schedule, settings.batch_size, settings.epochs,
     ));
+    let notes = prepared.findings.iter().filter(|finding| finding.severity == Severity::Note).count();
+    if notes > 0 {
+        let things = if notes == 1 { "1 thing is" } else { &format!("{notes} things are") };
+        lines.push(format!("{things} worth knowing about the data: `nngpu check` tells"));
+    }
     lines.join("\n")
 }
 

@@ -56,7 +56,7 @@ use nngpu::{Device, Error, tutorial};
 #[command(
     name = "nngpu",
     version,
-    max_term_width = 100,
+    max_term_width = 80,
     after_help = "\
 Examples:
   nngpu train flowers.csv --target species

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use console::Term;
 use indicatif::{ProgressBar, ProgressStyle};
 use nngpu::train::{Ended, Event, FittedMembers, MembersEpoch};
 
@@ -22,13 +23,17 @@ pub struct Progress {
     last: String,
 }
 
+/// A terminal of fewer columns has no place for a bar.
+const NARROW: u16 = 80;
+
 /// Lines of a whole run where there is no terminal.
 const LINES: usize = 10;
 
 impl Progress {
     pub fn new(epochs: usize, batches: usize, interrupt: Interrupt, log: Log) -> Progress {
         let bar = if log.is_human() { ProgressBar::new((epochs * batches) as u64) } else { ProgressBar::hidden() };
-        let style = "{prefix} {bar:12} {percent:>3}%  {wide_msg} {eta:>4}";
+        let is_narrow = Term::stderr().size().1 < NARROW;
+        let style = if is_narrow { "{prefix}  {wide_msg} {eta:>4}" } else { "{prefix} {bar:12}  {wide_msg} {eta:>4}" };
         bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
         bar.set_prefix(format!("epoch 1/{epochs}"));
         let is_terminal = !bar.is_hidden();
@@ -92,8 +97,7 @@ fn describe(epoch: &MembersEpoch) -> String {
     if let Some(first) = validation.first() {
         let losses: Vec<f64> = validation.iter().map(|validation| validation.loss).collect();
         let metrics: Vec<f64> = validation.iter().map(|validation| validation.metric.value()).collect();
-        text +=
-            &format!("  validation loss {}, {} {}", short(mean(&losses)), first.metric.name(), short(mean(&metrics)));
+        text += &format!(", validation {}, {} {}", short(mean(&losses)), first.metric.name(), short(mean(&metrics)));
     }
     text
 }

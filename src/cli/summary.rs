@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use comfy_table::{Cell, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent, presets};
 use console::Term;
 use nngpu::data::Schema;
 use nngpu::data::check::Finding;
@@ -21,7 +21,11 @@ fn table_on(term: &Term) -> Table {
     let width = term.size_checked().filter(|_| term.is_term()).map(|(_, width)| width);
     let width = width.or_else(|| std::env::var("COLUMNS").ok()?.parse().ok());
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    // A line below the head, and no other.
+    for part in [TableComponent::HeaderLines, TableComponent::MiddleHeaderIntersections] {
+        table.set_style(part, '─');
+    }
     table.force_no_tty();
     if let Some(width) = width {
         table.set_width(width);
@@ -35,69 +39,104 @@ const MOST_COLUMNS: usize = 30;
 /// What the columns are, for standard error.
 pub fn columns(schema: &Schema) -> String {
     let mut table = table_on(&Term::stderr());
-    table.set_header(["column", "type", "use", "missing", "different", ""]);
-    for column in schema.columns.iter().take(MOST_COLUMNS) {
-        table.add_row([
+    let shown = &schema.columns[..schema.columns.len().min(MOST_COLUMNS)];
+    let has_notes = shown.iter().any(|column| column.note.is_some());
+    table.set_header(["column", "type", "use", "missing", "different"].into_iter().chain(has_notes.then_some("note")));
+    for column in shown {
+        let note = column.note.clone().unwrap_or_default();
+        let fields = [
             column.name.clone(),
             column.kind.to_string(),
             column.role.to_string(),
-            column.n_missing.to_string(),
+            unless_zero(column.n_missing),
             column.n_distinct.to_string(),
-            column.note.clone().unwrap_or_default(),
-        ]);
+        ];
+        table.add_row(fields.into_iter().chain(has_notes.then_some(note)));
     }
-    match schema.columns.len().saturating_sub(MOST_COLUMNS) {
-        0 => table.to_string(),
-        left => format!("{table}\n{left} more columns; `nngpu check` shows them all"),
+    align_right(&mut table, &[3, 4]);
+    match schema.columns.len() - shown.len() {
+        0 => table.trim_fmt(),
+        left => format!("{}\n {left} more columns; `nngpu check` shows them all", table.trim_fmt()),
     }
+}
+
+/// Columns of numbers.
+pub fn align_right(table: &mut Table, columns: &[usize]) {
+    for index in columns {
+        if let Some(column) = table.column_mut(*index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// A number that is worth a look.
+pub fn unless_zero(n: usize) -> String {
+    if n == 0 { String::new() } else { n.to_string() }
 }
 
 /// What is doubtful, where, and what to do.
 pub fn finding(finding: &Finding) -> String {
+    format!("{}; {}", doubt(finding), finding.advice)
+}
+
+/// What is doubtful, and where.
+pub fn doubt(finding: &Finding) -> String {
     let columns: Vec<String> = finding.columns.iter().map(|name| format!("`{name}`")).collect();
     let places: Vec<String> = finding.places.iter().map(ToString::to_string).collect();
-    let more = finding.n_places > finding.places.len();
-    let places = match &places[..] {
-        [] => String::new(),
-        places => format!(" ({}{})", places.join(", "), if more { ", …" } else { "" }),
+    let places = match (&places[..], finding.n_places - places.len()) {
+        ([], _) => String::new(),
+        (places, 0) => format!(" ({})", places.join(", ")),
+        (places, left) => format!(" ({} and {left} more)", places.join(", ")),
     };
-    let columns = if columns.is_empty() { String::new() } else { format!("{}: ", columns.join(", ")) };
-    format!("{columns}{}{places}; {}", finding.message, finding.advice)
+    // The message may name them itself.
+    let is_named = columns.iter().all(|name| finding.message.contains(name));
+    let columns = if is_named { String::new() } else { format!("{}: ", columns.join(", ")) };
+    format!("{columns}{}{places}", finding.message)
 }
 
-/// Measures of a table, beside the rest that `--json` and the report have.
+/// The measures of the table, as far as the task has them, of which the first few are shown; `--json` and the report
+/// have all.
+const MEASURES: [Measure; 10] = [
+    Measure::R2,
+    Measure::Rmse,
+    Measure::Mae,
+    Measure::Accuracy,
+    Measure::BalancedAccuracy,
+    Measure::Auroc,
+    Measure::LogLoss,
+    Measure::SubsetAccuracy,
+    Measure::HammingLoss,
+    Measure::MicroF1,
+];
 const MOST_MEASURES: usize = 4;
 
-/// How each part of the rows is predicted, by the networks and by what is simpler.
+/// How each part of the rows is predicted, by the networks and by what is simpler; first those that nothing was
+/// learned from.
 pub fn metrics(outcome: &Outcome) -> String {
     let mut table = table();
-    let Some(first) = outcome.parts.first() else { return String::new() };
-    let measures: Vec<Measure> = first.metrics.scores.iter().take(MOST_MEASURES).map(|score| score.measure).collect();
-    table.set_header(["data", "rows", "predictor"].map(String::from).into_iter().chain(measures.iter().map(heading)));
-    for part in &outcome.parts {
-        for (predictor, metrics) in predictors(part) {
-            let (name, rows) = match predictor {
-                NETWORK => (part.name.to_string(), part.rows.len().to_string()),
-                _ => (String::new(), String::new()),
-            };
-            let scores = measures.iter().map(|measure| metrics.get(*measure).map_or(String::new(), score));
-            table.add_row([name, rows, predictor.to_string()].into_iter().chain(scores).map(Cell::new));
+    table.set_header(["", "network", "95 % interval", "linear", "constant"]);
+    align_right(&mut table, &[1, 3, 4]);
+    for part in outcome.parts.iter().rev() {
+        let rows = part.rows.len();
+        table.add_row([format!("{}, {rows} {}", part.name, if rows == 1 { "row" } else { "rows" })]);
+        let shown =
+            part.metrics.scores.iter().filter(|score| MEASURES.contains(&score.measure) && !score.value.is_nan());
+        // What was learned by heart tells little.
+        let most = if part.name == TRAINING { 1 } else { MOST_MEASURES };
+        for score in shown.take(most) {
+            let [constant, linear] = part
+                .baselines
+                .each_ref()
+                .map(|metrics| metrics.get(score.measure).map_or(f64::NAN, |score| score.value));
+            let interval =
+                score.interval.map_or(String::new(), |[low, high]| format!("{} to {}", short(low), short(high)));
+            let fields = [format!("  {}", score.measure.title()), short(score.value), interval];
+            let simpler = if part.name == TRAINING { [f64::NAN; 2] } else { [linear, constant] };
+            let simpler = simpler.map(|value| if value.is_nan() { String::new() } else { short(value) });
+            table.add_row(fields.into_iter().chain(simpler));
         }
     }
-    table.to_string()
-}
-
-fn heading(measure: &Measure) -> String {
-    measure.to_string()
-}
-
-const NETWORK: &str = "network";
-
-/// The predictors of a part with their metrics; of training rows the network alone.
-fn predictors(part: &Part) -> Vec<(&'static str, &Metrics)> {
-    let [constant, linear] = &part.baselines;
-    let all = vec![(NETWORK, &part.metrics), ("linear", linear), ("constant", constant)];
-    if part.name == TRAINING { all[..1].to_vec() } else { all }
+    table.trim_fmt()
 }
 
 /// A value with its interval.
@@ -141,7 +180,7 @@ pub fn warning(outcome: &Outcome) -> Option<String> {
     Some(format!(
         "on the {} rows the network reaches {} {}, and {name} {}; the simpler one is the better choice here",
         part.name,
-        own.measure,
+        own.measure.title(),
         short(own.value),
         short(other.value),
     ))

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::recipe::{FOLDS_NAME, OPTIMIZER, SCHEDULES, activation, hidden, is_wide, schedule_name};
+use super::recipe::{FOLDS_NAME, OPTIMIZER, SCHEDULES, activation, hidden, is_wide};
 use super::{Held, Options, Prepared};
 use crate::data::{TargetEncoding, Targets};
 use crate::model::{Input, embedding_layers};
@@ -74,9 +74,9 @@ impl Prepared {
             loss => (Some(loss), given.label_smoothing),
         };
         options.optimizer.get_or_insert_with(|| OPTIMIZER.into());
-        let schedule = schedule_name(optimizer, given);
-        options.schedule = Some(schedule.into());
-        if optimizer.has_learning_rate() && SCHEDULES.contains(&schedule) {
+        let schedule = &self.recipe.schedule;
+        options.schedule = Some(schedule.clone());
+        if optimizer.has_learning_rate() && SCHEDULES.contains(&schedule.as_str()) {
             options.learning_rate = Some(optimizer.learning_rate());
         }
         options.weight_decay = optimizer.weight_decay();

@@ -51,6 +51,8 @@ pub struct Recipe {
     pub loss: Loss,
     /// Whether every class counts the same in all.
     pub is_balanced: bool,
+    /// The schedule of the step length by its name, or as text.
+    pub schedule: String,
     /// The rest.
     pub settings: Settings,
 }
@@ -116,6 +118,7 @@ impl Recipe {
             held,
             loss,
             is_balanced: is_balanced(options)?,
+            schedule: schedule_name(&optimizer, options).into(),
             settings,
         })
     }
@@ -353,7 +356,7 @@ fn schedule(optimizer: &Optimizer, options: &Options, n_updates: u64) -> Result<
 }
 
 /// The schedule as it is given, or the one for this optimizer.
-pub(super) fn schedule_name<'a>(optimizer: &Optimizer, options: &'a Options) -> &'a str {
+fn schedule_name<'a>(optimizer: &Optimizer, options: &'a Options) -> &'a str {
     let default = if optimizer.has_learning_rate() { "warm_cosine" } else { "constant" };
     options.schedule.as_deref().unwrap_or(default)
 }
