@@ -145,6 +145,7 @@ fn random_options_never_panic() {
             encoding: encodings[random.below(5)].map(str::to_owned),
             missing: vec!["1".into(), "x".into()],
             decimal_comma: any(&mut random),
+            verbatim: vec!["a".into()],
         };
         let bytes = random.bytes(b"a1;,\t\r\n\"\xff\xfe\0|");
         let _ = Table::from_bytes("random", bytes, &options).map_err(|error| error.to_string());

@@ -157,11 +157,12 @@ fn options_are_the_same_as_text() {
         encoding: Some("latin1".into()),
         missing: vec!["-999".into()],
         decimal_comma: Some(true),
+        verbatim: vec!["id".into()],
     };
     let text = serde_json::to_string(&options).unwrap();
     assert_eq!(
         text,
-        r#"{"format":"jsonl","delimiter":";","has_header":false,"encoding":"latin1","missing":["-999"],"decimal_comma":true}"#
+        r#"{"format":"jsonl","delimiter":";","has_header":false,"encoding":"latin1","missing":["-999"],"decimal_comma":true,"verbatim":["id"]}"#
     );
     assert_eq!(serde_json::from_str::<ReadOptions>(&text).unwrap(), options);
     assert_eq!(serde_json::from_str::<ReadOptions>("{}").unwrap(), ReadOptions::default());
