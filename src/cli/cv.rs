@@ -96,7 +96,10 @@ impl Cv {
 }
 
 /// What predicts, with its metrics of a fold.
-const PREDICTORS: [(&str, fn(&Part) -> &Metrics); 3] =
+type Predictor = (&'static str, fn(&Part) -> &Metrics);
+
+/// Those that are told.
+const PREDICTORS: [Predictor; 3] =
     [("network", |part| &part.metrics), ("linear", |part| &part.baselines[1]), ("constant", |part| &part.baselines[0])];
 
 /// A row for each fold, and the means of each predictor.
@@ -123,7 +126,7 @@ fn scores(parts: &[Part]) -> String {
 }
 
 fn report(parts: &[Part]) -> Value {
-    let predictor = |(name, metrics): (&str, fn(&Part) -> &Metrics)| {
+    let predictor = |(name, metrics): Predictor| {
         let folds: Vec<&Metrics> = parts.iter().map(metrics).collect();
         let measures = folds.first().map_or(Vec::new(), |first| first.scores.clone());
         let means = measures.iter().map(|score| {

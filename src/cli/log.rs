@@ -153,7 +153,7 @@ fn describe(path: &Path, prepared: &Prepared) -> String {
     }
     let held = match prepared.recipe.held {
         Held::Folds(folds) => format!("each network stops by one of {folds} folds of them"),
-        Held::Part(part) if part == 0.0 => "none to stop by".into(),
+        Held::Part(0.0) => "none to stop by".into(),
         _ => format!("{} to stop by", parts.validation.len()),
     };
     let test = if parts.test.is_empty() { String::new() } else { format!(", {} to test with", parts.test.len()) };

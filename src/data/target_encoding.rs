@@ -240,7 +240,7 @@ fn one_column(column: &Column) -> TaskChoice {
     }
     let counts: Vec<usize> = runs.iter().map(|run| run.len()).collect();
     let numbers = format!("column `{name}` holds {n} different whole numbers");
-    if n < 2 || n > MOST_CLASSES || counts.iter().any(|&count| count < 2) {
+    if !(2..=MOST_CLASSES).contains(&n) || counts.iter().any(|&count| count < 2) {
         return sure(Task::Regression, numbers);
     }
     let follow = runs.windows(2).all(|pair| pair[1][0] - pair[0][0] == 1.0) && [0.0, 1.0].contains(&runs[0][0]);

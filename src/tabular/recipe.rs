@@ -219,10 +219,9 @@ fn held(facts: &Facts, options: &Options) -> Result<Held> {
 
 fn default_members(facts: &Facts) -> usize {
     match facts.rows {
-        _ if facts.rows.saturating_mul(facts.columns) > MANY_NUMBERS => 2,
-        ..=10_000 => 8,
-        ..=100_000 => 4,
-        _ => 2,
+        rows if rows.saturating_mul(facts.columns) > MANY_NUMBERS || rows > 100_000 => 2,
+        rows if rows > 10_000 => 4,
+        _ => 8,
     }
 }
 

@@ -305,8 +305,10 @@ impl<R: ChunkReader + 'static> ColumnReader<'_, R> {
                     return Err(damaged(ParquetError::EOF(format!("{n_left} more rows"))));
                 }
                 let mut present = values.iter();
-                for index in 0..n_rows {
-                    let value = match is_optional && levels[index] == 0 {
+                // Without levels every value is there.
+                let levels = levels.iter().copied().chain(std::iter::repeat(1));
+                for level in levels.take(n_rows) {
+                    let value = match is_optional && level == 0 {
                         true => None,
                         false => Some(present.next().ok_or_else(|| damaged(ParquetError::EOF("a value".into())))?),
                     };

@@ -174,9 +174,9 @@ fn large_numbers_keep_their_digits() {
     let Answers::Numbers { values, .. } = encoding.decode(&answers).expect("decodes") else { panic!("numbers") };
     assert_eq!(values, [1_700_000_001.5, 1_700_000_000.75]);
     let TargetEncoding::Numbers(targets) = encoding else { panic!("numbers") };
-    assert_eq!(targets[0].text(1_700_000_001.512_345_678_9), "1700000001.5123458");
+    assert_eq!(targets[0].text(1_700_000_001.512_345_8), "1700000001.5123458");
     let coarse = NumberTarget { scale: 1e6, ..targets[0].clone() };
-    assert_eq!(coarse.text(1_700_000_001.512_345_678_9), "1700000001.51");
+    assert_eq!(coarse.text(1_700_000_001.512_345_8), "1700000001.51");
     let fine = NumberTarget { scale: 1e-3, mean: 0.0, ..targets[0].clone() };
     assert_eq!(fine.text(0.001_234_567_890_123), "0.00123456789");
     assert_eq!(fine.text(0.0), "0");
