@@ -36,7 +36,7 @@ fn mixed() -> Table {
         column("weight", rows().map(|i| format!("{}", f64::from(i % 7) - 2.5))),
         column("kind", rows().map(|i| ["a", "b", "c"][i as usize % 3].into())),
         column("sweet", rows().map(|i| (i % 2).to_string())),
-        column("sour", rows().map(|i| ["False", "True"][(i as usize + 1) / 2 % 2].into())),
+        column("sour", rows().map(|i| ["False", "True"][(i as usize).div_ceil(2) % 2].into())),
     ])
 }
 
@@ -144,13 +144,13 @@ fn several_members_answer_their_mean_and_tell_how_far_they_lie_apart() {
         _ => panic!("classes"),
     };
     let mut largest = 0.0f64;
-    for i in 0..probabilities.values().len() {
+    for (i, (mean_found, spread)) in probabilities.values().iter().zip(&spread).enumerate() {
         let values: Vec<f64> = each.iter().map(|predictions| probability(predictions, i)).collect();
         let mean = values.iter().sum::<f64>() / 3.0;
         let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 3.0).sqrt();
         // One rounding to 32 bits of a number below 1.
-        assert!((f64::from(probabilities.values()[i]) - mean).abs() <= 1e-7, "{i}");
-        assert!((spread[i] - deviation).abs() <= 1e-12, "{i}");
+        assert!((f64::from(*mean_found) - mean).abs() <= 1e-7, "{i}");
+        assert!((spread - deviation).abs() <= 1e-12, "{i}");
         largest = largest.max(deviation);
     }
     assert!(largest > 0.01, "the members are alike: {largest}");

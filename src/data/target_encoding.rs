@@ -538,12 +538,12 @@ impl NumberTarget {
             return Err(no_logarithm(table, column, rows[row], transform));
         }
         let range = Summary::new(known);
-        let span = range.largest() / 2.0 - range.smallest() / 2.0;
+        let span = range.largest / 2.0 - range.smallest / 2.0;
         let (low, high) = match transform {
             // Beyond what was seen a straight line is a guess; so far it may be a good one.
-            Transform::Linear => (range.smallest() - span, range.largest() + span),
+            Transform::Linear => (range.smallest - span, range.largest + span),
             // A guess beyond it would grow exponentially.
-            Transform::Log | Transform::Log1p => (range.smallest(), range.largest()),
+            Transform::Log | Transform::Log1p => (range.smallest, range.largest),
         };
         let summary = Summary::new(transformed);
         let has_scale = options.standardise && summary.deviation > 0.0 && summary.deviation.is_finite();
@@ -650,11 +650,11 @@ fn fitting_transform(known: &[f64]) -> Transform {
 
 /// The third standardised moment; 0 where the numbers do not vary.
 fn skewness(numbers: &[f64]) -> f64 {
-    let Summary { sorted, mean, deviation } = Summary::new(numbers.to_vec());
+    let Summary { mean, deviation, .. } = Summary::new(numbers.to_vec());
     if deviation <= 0.0 {
         return 0.0;
     }
-    sorted.iter().map(|number| ((number - mean) / deviation).powi(3)).sum::<f64>() / sorted.len() as f64
+    numbers.iter().map(|number| ((number - mean) / deviation).powi(3)).sum::<f64>() / numbers.len() as f64
 }
 
 /// The finite numbers of some rows.

@@ -77,7 +77,11 @@ impl NumberEncoder {
         let mut n_missing = 0;
         let mut known: Vec<f64> = Vec::with_capacity(numbers.size_hint().0);
         numbers.for_each(|number| if number.is_nan() { n_missing += 1 } else { known.push(number) });
-        let summary = Summary::new(known);
+        // The order costs more than all else, and most settings need none.
+        let is_ordered = options.fill == Fill::Median
+            || matches!(options.scale, Scale::Robust | Scale::Quantile)
+            || options.bins.max(options.one_hot_integers_up_to) > 0;
+        let summary = if is_ordered { Summary::new(known).in_order() } else { Summary::new(known) };
         let fill = match options.fill {
             Fill::Mean => summary.mean,
             Fill::Median => summary.quantile(0.5),
@@ -91,14 +95,14 @@ impl NumberEncoder {
         };
         let scaling = match options.scale {
             Scale::Standard => linear(summary.mean, summary.deviation),
-            Scale::MinMax => linear(summary.smallest(), summary.largest() - summary.smallest()),
+            Scale::MinMax => linear(summary.smallest, summary.largest - summary.smallest),
             Scale::Robust => {
                 let quartiles = (summary.quantile(0.75) - summary.quantile(0.25)) / NORMAL_QUARTILES;
                 // Where over half of the numbers are one, the quartiles tell no scale.
                 linear(summary.quantile(0.5), if quartiles > 0.0 { quartiles } else { summary.deviation })
             }
             Scale::Quantile => {
-                let n = N_LANDMARKS.min(summary.sorted.len()).max(1);
+                let n = N_LANDMARKS.min(summary.numbers.len()).max(1);
                 let step = |i: usize| i as f64 / (n - 1).max(1) as f64;
                 let mut landmarks: Vec<f64> = (0..n).map(|i| summary.quantile(step(i))).collect();
                 // Rounding may lead a quantile between two equal numbers below the one before it.
@@ -118,7 +122,7 @@ impl NumberEncoder {
             scaling,
             values: if is_few { different } else { Vec::new() },
             bins: summary.bins(options.bins),
-            range: (!summary.sorted.is_empty()).then(|| [summary.smallest(), summary.largest()]),
+            range: (!summary.numbers.is_empty()).then_some([summary.smallest, summary.largest]),
             n_missing,
         }
     }
@@ -318,49 +322,52 @@ fn normal_score(landmarks: &[f64], x: f64, normal: &Normal) -> f64 {
 
 /// What is known of a column's numbers.
 pub(crate) struct Summary {
-    /// The numbers, rising.
-    pub sorted: Vec<f64>,
+    pub numbers: Vec<f64>,
+    /// 0 where there is no number, as all that follows.
+    pub smallest: f64,
+    pub largest: f64,
     pub mean: f64,
     /// The population standard deviation; 0 for a constant column, one that is constant but for rounding included.
     pub deviation: f64,
 }
 
 impl Summary {
-    pub fn new(mut numbers: Vec<f64>) -> Summary {
+    pub fn new(numbers: Vec<f64>) -> Summary {
         let n = numbers.len().max(1) as f64;
-        let largest = numbers.iter().fold(0.0f64, |largest, number| largest.max(number.abs()));
+        let first = numbers.first().copied().unwrap_or(0.0);
+        let smallest = numbers.iter().copied().fold(first, f64::min);
+        let largest = numbers.iter().copied().fold(first, f64::max);
         // The squares of larger numbers, and their sums, would be infinite.
-        let unit = if largest > 1e100 { largest } else { 1.0 };
+        let most = largest.max(-smallest);
+        let unit = if most > 1e100 { most } else { 1.0 };
         let mean = numbers.iter().map(|number| number / unit).sum::<f64>() / n;
         let variance = numbers.iter().map(|number| (number / unit - mean).powi(2)).sum::<f64>() / n;
         // Of equal numbers the mean may be off by the roundings of its sum, as in scikit-learn's scalers.
         let rounding = (n * mean * f64::EPSILON).powi(2) + n * variance * f64::EPSILON;
         let deviation = if variance <= rounding { 0.0 } else { variance.sqrt() * unit };
-        numbers.sort_unstable_by(f64::total_cmp);
-        Summary { sorted: numbers, mean: mean * unit, deviation }
+        Summary { numbers, smallest, largest, mean: mean * unit, deviation }
     }
 
-    pub fn smallest(&self) -> f64 {
-        self.sorted.first().copied().unwrap_or(0.0)
-    }
-
-    pub fn largest(&self) -> f64 {
-        self.sorted.last().copied().unwrap_or(0.0)
+    /// With its numbers rising, as quantiles need them.
+    pub fn in_order(mut self) -> Summary {
+        self.numbers.sort_unstable_by(f64::total_cmp);
+        self
     }
 
     /// The quantile at a part in `[0, 1]`, linear between neighbours, as NumPy's default; 0 where there is no number.
+    /// It needs the order, as those that follow do.
     fn quantile(&self, part: f64) -> f64 {
-        let Some(last) = self.sorted.len().checked_sub(1) else { return 0.0 };
+        let Some(last) = self.numbers.len().checked_sub(1) else { return 0.0 };
         let position = part * last as f64;
         let (below, rest) = (position.floor() as usize, position.fract());
-        let (low, high) = (self.sorted[below], self.sorted[(below + 1).min(last)]);
+        let (low, high) = (self.numbers[below], self.numbers[(below + 1).min(last)]);
         low * (1.0 - rest) + high * rest
     }
 
     /// The different numbers, unless there are more than `most`.
     fn different(&self, most: usize) -> Vec<f64> {
         let mut different: Vec<f64> = Vec::new();
-        for &number in &self.sorted {
+        for &number in &self.numbers {
             if different.last() != Some(&number) {
                 if different.len() == most {
                     return Vec::new();
@@ -373,7 +380,7 @@ impl Summary {
 
     /// The edges of up to `n` bins of as many rows each; none where they would tell no more than the number.
     fn bins(&self, n: usize) -> Vec<f64> {
-        if n == 0 || self.sorted.is_empty() {
+        if n == 0 || self.numbers.is_empty() {
             return Vec::new();
         }
         let mut edges: Vec<f64> = (0..=n).map(|edge| self.quantile(edge as f64 / n as f64)).collect();
