@@ -344,7 +344,7 @@ fn an_explanation_ends_with_what_predict_prints() {
 fn an_explanation_has_the_numbers_of_its_row() {
     let folder = &*TRAINED;
     let text = folder.prints("explain kind.model table.csv --row 2 --member 2 --full");
-    assert!(text.starts_with("ROW 2 OF TABLE.CSV\nby network 2 of 2"), "{text}");
+    assert!(text.starts_with("Row 2 of table.csv\nby network 2 of 2"), "{text}");
     for part in ["age: 27.5", "town: Oslo", "is it Oslo? yes = 1", "is it Rome? no = 0", "8 neurons over", "Softmax"] {
         assert!(text.contains(part), "{part}: {text}");
     }

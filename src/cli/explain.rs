@@ -92,7 +92,7 @@ impl Explain {
         let explanation = self.explain(&model, &device, &found)?;
         let mut out = io::stdout().lock();
         let telling = Telling { model: &model, member: self.member - 1, full: self.full };
-        let title = format!("row {} of {}", self.row, self.data.display());
+        let title = format!("Row {} of {}", self.row, self.data.display());
         out.write_all(telling.text(&title, &explanation).as_bytes())?;
         out.flush()?;
         Ok(Ending::Done)

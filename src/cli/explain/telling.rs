@@ -58,7 +58,7 @@ impl Text {
 impl Telling<'_> {
     /// Tells everything.
     pub fn text(&self, title: &str, explanation: &Explanation) -> String {
-        let mut text = Text { text: format!("{}\n", title.to_uppercase()), part: 0 };
+        let mut text = Text { text: format!("{title}\n"), part: 0 };
         let members = self.model.members;
         if members > 1 {
             text.line(format!("by network {} of {members}, and in the end by all of them", self.member + 1));
