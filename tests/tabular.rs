@@ -4,12 +4,12 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use nngpu::Device;
 use nngpu::data::{Answers, Column, Levels, Table, Targets, Values};
 use nngpu::metrics::Measure;
 use nngpu::model::Provenance;
 use nngpu::tabular::{Held, Options, Outcome, Prepared, TEST, Tables, VALIDATION, fit_packed};
 use nngpu::train::{FittedMembers, fit_members};
+use nngpu::{Compat, Device};
 
 /// 90 rows: `y` is 3a - 2b and a little of `color`, of which some fields of `a` are missing; `kind` is its sign.
 fn table() -> Table {
@@ -222,5 +222,63 @@ fn settings_that_do_not_go_together_are_refused() {
     ] {
         let found = refused(&options);
         assert!(found.contains(message), "{found}");
+    }
+}
+
+/// Options whose decisions are given back must decide the same, whatever they left open.
+#[test]
+fn complete_options_give_the_same_training() {
+    let text = |text: &str| Some(text.to_string());
+    let none = Options { hidden: None, epochs: None, members: None, ..options("y") };
+    let cases = [
+        none.clone(),
+        options("kind"),
+        Options { target: vec!["y".into(), "b".into()], ..none.clone() },
+        Options { validation: text("0.2"), test: text("0.2"), seed: Some(7), ..none.clone() },
+        Options { validation: text("0"), batch_size: Some(7), ema: Some(0.9), ..none.clone() },
+        Options { time: text("b"), min_delta: Some(0.01), ..none.clone() },
+        Options { group: text("color"), clip_norm: Some(1.0), accumulate: Some(2), ..none.clone() },
+        Options { layers: text("8 gelu dropout(0.1) 4 gelu"), optimizer: text("lion"), ..none.clone() },
+        Options { schedule: text("step(0.1, 0.5, 9)"), optimizer: text("sgd"), ..none.clone() },
+        Options { optimizer: text("adafactor"), loss: Some("huber(2)".parse().expect("a loss")), ..none.clone() },
+        Options { compat: Some(Compat::Keras), weight_decay: Some(0.02), schedule: text("one_cycle"), ..none.clone() },
+        Options { compat: Some(Compat::PyTorch), optimizer: text("momentum"), hidden: Some(vec![0]), ..none.clone() },
+        Options { target: vec!["color".into()], ignore: vec![], ..none.clone() },
+        Options { target: vec!["color".into()], label_smoothing: Some(0.2), class_weights: text("balanced"), ..none },
+    ];
+    for given in cases {
+        let first = prepare(table(), &given);
+        let complete = first.options(&given).expect("complete");
+        let second = prepare(table(), &complete);
+        let [of_first, of_second] = [&first, &second].map(|prepared| {
+            let recipe = &prepared.recipe;
+            (&recipe.settings, &recipe.initial, recipe.held, recipe.loss, recipe.is_balanced)
+        });
+        assert_eq!(of_second, of_first, "{given:?}");
+        assert_eq!((&second.network, &second.members), (&first.network, &first.members), "{given:?}");
+        assert_eq!((&second.parts, &second.output), (&first.parts, &first.output), "{given:?}");
+        assert!(second.input == first.input && second.data == first.data, "{given:?}");
+        assert_eq!(second.options(&complete).expect("complete"), complete, "nothing is left open");
+        // Nothing that every training has is left open, but for what has no number.
+        let open = serde_json::to_value(&complete).expect("a map");
+        let has_rate = given.optimizer.as_deref() != Some("adafactor") && given.schedule != text("step(0.1, 0.5, 9)");
+        for key in ["task", "validation", "test", "fill", "scale", "one-hot", "bins", "init", "members", "loss"] {
+            assert!(!open[key].is_null(), "{key} of {given:?}");
+        }
+        for key in ["optimizer", "schedule", "accumulate", "compat", "batch-size", "epochs", "seed"] {
+            assert!(!open[key].is_null(), "{key} of {given:?}");
+        }
+        assert_eq!(open["learning-rate"].is_null(), !has_rate, "{given:?}");
+        assert_eq!(open["hidden"].is_null(), given.layers.is_some(), "{given:?}");
+    }
+}
+
+#[test]
+fn layers_with_embeddings_are_refused() {
+    for layers in ["embedding(0, 2, 2) 8 relu", "residual(8 relu embedding(0, 2, 2))"] {
+        let given = Options { layers: Some(layers.into()), ..options("y") };
+        let error =
+            Prepared::new(&Tables { table: table(), validation: None, test: None }, &given).expect_err("refused");
+        assert!(error.to_string().contains("expected layers without embeddings"), "{error}");
     }
 }

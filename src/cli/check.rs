@@ -271,7 +271,7 @@ impl std::fmt::Display for Content {
             Content::Dates { first, last } => write!(f, "{first} to {last}"),
             Content::Frequent(levels) => {
                 let levels: Vec<String> =
-                    levels.iter().map(|level| format!("{} {}", shortened(&level.value), level.rows)).collect();
+                    levels.iter().map(|level| format!("{} ({})", shortened(&level.value), level.rows)).collect();
                 f.write_str(&levels.join(", "))
             }
             Content::Nothing => Ok(()),
@@ -370,7 +370,7 @@ mod tests {
         assert_eq!(of(Values::Numbers(vec![f64::NAN]), ColumnType::Number), "");
         // 1 stands before 7, and 2 is of one row alone.
         let codes = vec![1.0, 7.0, 7.0, 1.0, 2.0];
-        assert_eq!(of(Values::Numbers(codes), ColumnType::Category), "1 2, 7 2");
+        assert_eq!(of(Values::Numbers(codes), ColumnType::Category), "1 (2), 7 (2)");
         assert_eq!(of(Values::Numbers(numbers), ColumnType::Id), "");
     }
 }

@@ -18,10 +18,15 @@ pub type Settings = Map<String, Value>;
 ///
 /// # Errors
 ///
-/// A file that cannot be read or is no TOML, a key that no option has, keys that exclude each other, a value that its
-/// option does not take.
+/// A number that is not finite; a file that cannot be read or is no TOML, a key that no option has, keys that exclude
+/// each other, a value that its option does not take.
 pub fn merged<T: Args + Serialize + DeserializeOwned>(given: &T, path: Option<&Path>) -> Result<T, Error> {
     let own = settings_of(given);
+    // JSON has no NaN and no infinity: they become nothing, and nothing else does.
+    if let Some((name, _)) = own.iter().find(|(_, value)| value.is_null()) {
+        let (found, expected) = ("no finite number".into(), "a finite one".into());
+        return Err(Error::Setting { name: name.clone(), found, expected });
+    }
     let Some(path) = path else { return from_settings(own, None) };
     let command = command::<T>();
     let mut settings = read(&command, path)?;

@@ -33,7 +33,7 @@ impl Progress {
     pub fn new(epochs: usize, batches: usize, interrupt: Interrupt, log: Log) -> Progress {
         let bar = if log.is_human() { ProgressBar::new((epochs * batches) as u64) } else { ProgressBar::hidden() };
         let is_narrow = Term::stderr().size().1 < NARROW;
-        let style = if is_narrow { "{prefix}  {wide_msg} {eta:>4}" } else { "{prefix} {bar:12}  {wide_msg} {eta:>4}" };
+        let style = if is_narrow { "{prefix}  {wide_msg}" } else { "{prefix} {bar:12}  {wide_msg} {eta:>4}" };
         bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
         bar.set_prefix(format!("epoch 1/{epochs}"));
         let is_terminal = !bar.is_hidden();

@@ -121,6 +121,17 @@ impl Reading {
     }
 }
 
+/// The names of the columns, or of the first ten.
+fn columns(table: &Table) -> String {
+    const MOST: usize = 10;
+    let names = table.names();
+    let shown: Vec<String> = names.iter().take(MOST).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(MOST) {
+        0 => shown.join(", "),
+        left => format!("{} and {left} more", shown.join(", ")),
+    }
+}
+
 /// Data as they were read.
 pub enum Data {
     Tables(Tables),
@@ -148,14 +159,19 @@ impl Training {
     }
 
     fn read_tables(&self, path: &Path) -> Result<Tables, Error> {
+        let reading = self.reading.options()?;
         if self.options.target.is_empty() {
+            // Images without labels are no table, which is told by the reader.
+            let columns = columns(&Table::read(path, &reading)?);
             return Err(Error::Setting {
                 name: "target".into(),
                 found: "none".into(),
-                expected: "the column to predict as `--target COLUMN`, or labels of images as `--labels FILE`".into(),
+                expected: format!(
+                    "the column to predict as `--target COLUMN`, or labels of images as `--labels FILE`; the columns are \
+                     {columns}"
+                ),
             });
         }
-        let reading = self.reading.options()?;
         let file = |setting: &Option<String>| match setting {
             Some(text) if is_file(text) => Table::read(text, &reading).map(Some),
             _ => Ok(None),

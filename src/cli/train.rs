@@ -142,7 +142,12 @@ impl Outputs {
             }
             check_writable(&path).map_err(|source| Error::WriteFile { path: path.clone(), source })?;
         }
-        Ok(())
+        match &self.tensorboard {
+            Some(path) if path.exists() && !path.is_dir() => {
+                Err(Error::WriteFile { path: path.clone(), source: io::ErrorKind::NotADirectory.into() })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -207,7 +212,8 @@ impl Settings {
                 .and_then(|()| writeln!(out)),
             false => {
                 let table = summary::metrics(&outcome);
-                writeln!(out, "{table}\nmodel written to {}", self.outputs.model().display())
+                log.say("");
+                writeln!(out, "{table}\n\nmodel written to {}", self.outputs.model().display())
             }
         };
         match told {

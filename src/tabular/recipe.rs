@@ -89,7 +89,10 @@ impl Recipe {
             return refuse("batch size", "0", "a number of at least 1");
         }
         let epochs = options.epochs.unwrap_or_else(|| default_epochs(learning_rows, batch_size));
-        let accumulate = options.accumulate.unwrap_or(1).max(1);
+        let accumulate = options.accumulate.unwrap_or(1);
+        if accumulate == 0 {
+            return refuse("accumulate", "0", "a number of at least 1");
+        }
         let optimizer = optimizer(compat, options)?;
         let n_updates = learning_rows.div_ceil(batch_size).div_ceil(accumulate) as u64 * epochs as u64;
         let has_held = held != Held::Part(0.0);
@@ -378,6 +381,8 @@ fn is_balanced(options: &Options) -> Result<bool> {
 /// A text that is none, or no time at all.
 pub fn parse_time(text: &str) -> Result<Duration> {
     let time = text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
-    time.filter(|time| !time.is_zero())
-        .map_or_else(|| refuse("time", format!("`{text}`"), "a span of time such as 60s, 10min or 1h 30min"), Ok)
+    time.filter(|time| !time.is_zero()).map_or_else(
+        || refuse("span of time", format!("`{text}`"), "a number and its unit, such as 60s, 10min or 1h 30min"),
+        Ok,
+    )
 }

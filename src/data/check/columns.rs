@@ -56,7 +56,7 @@ pub(super) fn check(looked: &Looked, findings: &mut Vec<Finding>) {
                     seen.codes.n_distinct(),
                     seen.codes.n_present()
                 ),
-                "to predict for others than these, keep its rows together with `group:COLUMN`, or leave it out",
+                "to predict for others than these, keep its rows together with `--group COLUMN`, or leave it out",
             ));
         }
     }

@@ -100,7 +100,7 @@ fn check_parts(
                 if shared.len() == 1 { "has" } else { "have" },
             ),
             "results on them look too good if they are copies; delete copies, or split by a column that they share, \
-             with `group:COLUMN`",
+             with `--group COLUMN`",
         );
         findings.push(looked.at(shared, finding));
     }
