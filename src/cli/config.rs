@@ -58,7 +58,7 @@ pub fn from_settings<T: DeserializeOwned>(settings: Settings, path: Option<&Path
 
 /// What is wrong with the setting of a name, in a user's words.
 fn problem(name: &str, error: &str) -> String {
-    const WORDS: [(&str, &str); 8] = [
+    const WORDS: [(&str, &str); 9] = [
         ("invalid type: ", "found "),
         ("invalid value: ", "found "),
         ("floating point", "the number"),
@@ -66,7 +66,8 @@ fn problem(name: &str, error: &str) -> String {
         ("expected u64", "expected a whole number of at least 0"),
         ("expected f32", "expected a number"),
         ("expected f64", "expected a number"),
-        ("expected a sequence", "expected a list"),
+        ("a sequence", "a list"),
+        ("sequence", "a list"),
     ];
     let error = WORDS.iter().fold(error.to_owned(), |error, (from, to)| error.replace(from, to));
     if error.starts_with(name) { error } else { format!("{name}: {error}") }

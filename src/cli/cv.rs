@@ -16,6 +16,7 @@ use super::log::{Log, LogStyle};
 use super::progress::Progress;
 use super::run::{Data, Training};
 use super::summary::{short, table};
+use super::train::Settings;
 use super::{Ending, Failure};
 
 /// Measure by cross-validation how good a model of a table will be, without writing one
@@ -56,7 +57,9 @@ const MOST_MEASURES: usize = 4;
 
 impl Cv {
     pub fn run(self) -> Result<Ending, Failure> {
-        let training: Training = merged(&self.given, self.config.as_deref())?;
+        // A file of settings may also tell what a training writes.
+        let given = Settings { training: self.given.clone(), ..Settings::default() };
+        let Settings { training, .. } = merged(&given, self.config.as_deref())?;
         let log = Log::new(self.log);
         let Data::Tables(tables) = training.read()? else {
             return Err(Error::Setting {
@@ -68,7 +71,7 @@ impl Cv {
         };
         let folds = Prepared::folds(&tables.table, self.folds, &training.options)?;
         log.prepared(training.path()?, &folds[0]);
-        let device = training.open(&folds[0])?;
+        let device = training.open(&folds[0], &log)?;
         let epochs = folds[0].recipe.settings.epochs;
         let mut progress = Progress::new(epochs, folds[0].n_batches(), Interrupt::listen(), log);
         let fitted = fit_packed(&device, &folds, &mut |event| progress.observe(event))

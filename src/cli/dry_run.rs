@@ -6,12 +6,13 @@ use indicatif::{HumanBytes, HumanDuration};
 use nngpu::tabular::Prepared;
 use nngpu::train::{estimate_members, preview_members};
 
+use super::log::Log;
 use super::train::Settings;
 use super::{Ending, Failure, summary};
 
 /// Tells the plan of a training: its memory by buffer, its dispatches, how long it takes by a few steps of it.
-pub fn tell(settings: &Settings, prepared: &Prepared) -> Result<Ending, Failure> {
-    let device = settings.training.open(prepared)?;
+pub fn tell(settings: &Settings, prepared: &Prepared, log: &Log) -> Result<Ending, Failure> {
+    let device = settings.training.open(prepared, log)?;
     let recipe = &prepared.recipe;
     let preview = preview_members(&device, &prepared.network, &prepared.data, &prepared.members, &recipe.settings)?;
     let mut out = io::stdout().lock();

@@ -45,9 +45,9 @@ struct Contents {
 
 /// Examines an adapter unless that was done before. The CPU needs none: its kernels came with this
 /// program, and were tested with it.
-pub fn check(device: &Device) -> Result<(), Error> {
+pub fn check(device: &Device, is_told: bool) -> Result<(), Error> {
     let Some(subject) = Subject::of(device) else { return Ok(()) };
-    check_subject(&Memory::of_the_user(), &subject, &device.description(), || {
+    check_subject(&Memory::of_the_user(), &subject, &device.description(), is_told, || {
         examine(device, Extent::Brief, &mut |_| {})
     })
 }
@@ -71,26 +71,33 @@ fn check_subject(
     memory: &io::Result<Memory>,
     subject: &Subject,
     name: &str,
+    is_told: bool,
     examine: impl FnOnce() -> Vec<Finding>,
 ) -> Result<(), Error> {
     if memory.as_ref().is_ok_and(|memory| memory.read().contains(subject)) {
         return Ok(());
     }
     // Without the end of the line: a driver may compile for half a minute.
-    tell_part!("first use of {name}: checking its kernels … ");
+    if is_told {
+        tell_part!("first use of {name}: checking its kernels … ");
+    }
     let start = Instant::now();
     let findings = examine();
     let elapsed = start.elapsed().as_secs_f64();
     let wrong: Vec<_> = findings.iter().filter(|finding| finding.is_own && !finding.is_right()).collect();
     if let Some(first) = wrong.first() {
-        tell!("wrong ({elapsed:.1} s)");
+        if is_told {
+            tell!("wrong ({elapsed:.1} s)");
+        }
         return Err(Error::WrongKernels {
             adapter: name.into(),
             kernels: wrong.iter().map(|finding| finding.name.into()).collect(),
             failure: first.failures[0].clone(),
         });
     }
-    tell!("all right ({elapsed:.1} s)");
+    if is_told {
+        tell!("all right ({elapsed:.1} s)");
+    }
     let remembered = match memory {
         Ok(memory) => memory.replace(subject, true).map_err(|error| format!("{}: {error}", memory.path.display())),
         Err(error) => Err(error.to_string()),
@@ -181,7 +188,7 @@ mod tests {
         }
 
         fn check(&self, subject: &Subject, findings: &[Finding]) -> Result<(), Error> {
-            check_subject(&Ok(self.memory()), subject, "an adapter", || {
+            check_subject(&Ok(self.memory()), subject, "an adapter", true, || {
                 self.n_examined.set(self.n_examined.get() + 1);
                 findings.to_vec()
             })
@@ -271,6 +278,6 @@ mod tests {
             assert_eq!(setting.n_examined.get(), n);
         }
         let nowhere = Err(io::Error::other("no home"));
-        check_subject(&nowhere, &subject("1"), "an adapter", Vec::new).expect("right");
+        check_subject(&nowhere, &subject("1"), "an adapter", true, Vec::new).expect("right");
     }
 }

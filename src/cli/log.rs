@@ -108,8 +108,17 @@ impl Log {
             tell!("{}", describe(path, prepared));
         }
         for finding in prepared.findings.iter().filter(|finding| finding.severity != Severity::Note) {
-            self.warn(&summary::finding(finding));
+            match self.style {
+                LogStyle::Jsonl => self.warn(&summary::finding(finding)),
+                _ => tell!("warning: {}\n  → {}", summary::doubt(finding), finding.advice),
+            }
         }
+    }
+
+    /// Where it is computed, and why there.
+    pub fn device(self, description: &str, reason: &str) {
+        self.event("device", json!({ "device": description, "reason": reason }));
+        self.say(&format!("device: {description} ({reason})"));
     }
 
     /// The epoch that was done.
@@ -163,8 +172,13 @@ fn describe(path: &Path, prepared: &Prepared) -> String {
     lines.push(format!("network: {count}{}, {} parameters", prepared.network, prepared.network.n_parameters()));
     let settings = &prepared.recipe.settings;
     lines.push(format!(
-        "training: {}, {} ({}), batches of {}, at most {} epochs",
-        prepared.recipe.loss, settings.optimizer, prepared.recipe.schedule, settings.batch_size, settings.epochs,
+        "training: {}, {} ({}), batches of {}, at most {} {}",
+        prepared.recipe.loss,
+        settings.optimizer,
+        prepared.recipe.schedule,
+        settings.batch_size,
+        settings.epochs,
+        if settings.epochs == 1 { "epoch" } else { "epochs" },
     ));
     let notes = prepared.findings.iter().filter(|finding| finding.severity == Severity::Note).count();
     if notes > 0 {

@@ -74,11 +74,11 @@ struct Arguments {
 enum Command {
     Train(Box<train::Train>),
     Predict(predict::Predict),
+    Eval(eval::Eval),
     Cv(Box<cv::Cv>),
     Resume(resume::Resume),
-    Eval(eval::Eval),
-    Explain(explain::Explain),
     Inspect(inspect::Inspect),
+    Explain(explain::Explain),
     Check(check::Check),
     Config(Box<effective::Config>),
     Devices(devices::Devices),

@@ -80,7 +80,8 @@ impl Progress {
             (Some(first), Some(last)) => format!("; the best were epochs {first} to {last}"),
             _ => String::new(),
         };
-        self.log.say(&format!("trained {epochs} epochs in {:.2?}{why}{best}", fitted.elapsed));
+        let noun = if epochs == 1 { "epoch" } else { "epochs" };
+        self.log.say(&format!("trained {epochs} {noun} in {:.2?}{why}{best}", fitted.elapsed));
     }
 
     /// Takes the bar off the screen, before an error.

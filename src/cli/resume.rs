@@ -52,7 +52,7 @@ impl Resume {
         }
         self.check_data(&settings, context)?;
         let prepared = settings.prepare(&log)?;
-        let device = settings.training.open(&prepared)?;
+        let device = settings.training.open(&prepared, &log)?;
         settings.train(&prepared, &device, Some(&loaded.checkpoint), &log)
     }
 

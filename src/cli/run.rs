@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
+use super::log::Log;
 
 /// What a training is made of: the keys of a config file, and what a run remembers.
 #[derive(Clone, Debug, Default, clap::Args, Serialize, Deserialize, JsonSchema)]
@@ -214,14 +215,15 @@ impl Training {
     }
 
     /// Opens the device for a network and says which one it is, and why.
-    pub fn open(&self, prepared: &Prepared) -> Result<Device, Failure> {
+    pub fn open(&self, prepared: &Prepared, log: &Log) -> Result<Device, Failure> {
         let batch_size = prepared.recipe.settings.batch_size;
         let flops = prepared.network.flops_per_step(batch_size) * prepared.members.len() as f64;
-        let device = super::open_device(self.device.as_deref().unwrap_or("auto"), Some(flops))?;
+        let opened = Device::open_for(self.device.as_deref().unwrap_or("auto"), Some(flops))?;
+        log.device(&opened.device.description(), &opened.reason.to_string());
         if !self.skip_check {
-            super::first_use::check(&device)?;
+            super::first_use::check(&opened.device, log.is_human())?;
         }
-        Ok(device)
+        Ok(opened.device)
     }
 
     /// Where a model of this training comes from.

@@ -94,7 +94,7 @@ pub struct Outputs {
     pub checkpoint_every: Option<String>,
 
     /// Tell what would be done, with memory and time, and do nothing
-    #[serde(skip_serializing)]
+    #[serde(skip_serializing_if = "is_false")]
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,
 
@@ -114,9 +114,9 @@ impl Train {
         settings.outputs.check(settings.training.path()?)?;
         let prepared = settings.prepare(&log)?;
         if settings.outputs.dry_run {
-            return super::dry_run::tell(&settings, &prepared);
+            return super::dry_run::tell(&settings, &prepared, &log);
         }
-        let device = settings.training.open(&prepared)?;
+        let device = settings.training.open(&prepared, &log)?;
         settings.train(&prepared, &device, None, &log)
     }
 }

@@ -381,8 +381,6 @@ fn is_balanced(options: &Options) -> Result<bool> {
 /// A text that is none, or no time at all.
 pub fn parse_time(text: &str) -> Result<Duration> {
     let time = text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
-    time.filter(|time| !time.is_zero()).map_or_else(
-        || refuse("span of time", format!("`{text}`"), "a number and its unit, such as 60s, 10min or 1h 30min"),
-        Ok,
-    )
+    time.filter(|time| !time.is_zero())
+        .map_or_else(|| refuse("time", format!("`{text}`"), "a span of time such as 60s, 10min or 1h 30min"), Ok)
 }
