@@ -190,7 +190,7 @@ impl Table {
     /// let options = ReadOptions { missing: vec!["0.2".into()], ..ReadOptions::default() };
     /// let table = Table::read("examples/data/iris.csv", &options)?;
     /// assert_eq!(table.n_rows(), 150);
-    /// assert_eq!(table.column("petal_width")?.n_missing(), 29);
+    /// assert_eq!(table.column("petal width (cm)")?.n_missing(), 29);
     /// # Ok::<(), nngpu::Error>(())
     /// ```
     ///

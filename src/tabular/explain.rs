@@ -270,8 +270,8 @@ mod tests {
 
     #[test]
     fn a_residual_layer_adds_what_is_within() {
-        let steps = check("4 residual(5 relu residual(5 gelu 5) 4) batch_norm 2", 10);
-        let [inner, sum] = &steps[6..8] else { panic!("the last layer within, and the sum") };
+        let steps = check("4 residual(5 relu residual(5 gelu 5) 4) batch_norm 2", 11);
+        let [inner, sum] = &steps[7..9] else { panic!("the last layer within, and the sum") };
         assert_eq!((inner.depth, sum.depth), (1, 0));
         assert!(matches!(sum.layer, Layer::Residual(_)) && sum.parameters.is_empty());
         assert_eq!(sum.inputs, steps[0].outputs);

@@ -1,6 +1,7 @@
 //! From a table as it was read to numbers that a network learns from, and everything that is decided on the way.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::recipe::{Facts, Held, Recipe};
 use super::{Options, is_file};
@@ -84,7 +85,8 @@ impl Prepared {
     /// outside their ranges or that do not go together.
     pub fn new(tables: &Tables, options: &Options) -> Result<Prepared> {
         let found = Found::new(&tables.table, options)?;
-        let recipe = found.recipe(found.table.n_rows(), tables.validation.is_some(), options)?;
+        let all: Vec<u32> = (0..found.table.n_rows() as u32).collect();
+        let recipe = found.recipe(&all, tables.validation.is_some(), options)?;
         let rows = found.rows(&recipe, tables.test.is_some(), options)?;
         found.prepare(recipe, rows, &[(&tables.validation, false), (&tables.test, true)], options)
     }
@@ -106,7 +108,7 @@ impl Prepared {
             Splitter::random(found.table.n_rows()).folds(n_folds, seed)
         })?;
         let fold = |fold: &Split| -> Result<Prepared> {
-            let recipe = found.recipe(fold.train.len(), false, options)?;
+            let recipe = found.recipe(&fold.train, false, options)?;
             let own = Options { test: None, ..options.clone() };
             let splitter = found.splitter(Some(&fold.train), options)?;
             let rows = rows_by(&recipe, &own, true, &splitter, &|rows| {
@@ -148,7 +150,8 @@ impl Prepared {
         let targets = Targets::Classes(given.labels);
         let (n_rows, n_inputs) = (given.images.rows(), given.images.columns());
         let (outputs, loss) = (output.n_outputs(), output.loss());
-        let facts = Facts { rows: n_rows, columns: n_inputs, outputs, loss, has_validation: false };
+        let (groups, has_validation) = (None, false);
+        let facts = Facts { rows: n_rows, columns: n_inputs, outputs, loss, groups, has_validation };
         let recipe = Recipe::new(&facts, options)?;
         let splitter = Splitter::stratified(&targets);
         let has_test = given.test.is_some();
@@ -211,10 +214,17 @@ impl<'a> Found<'a> {
         Ok(Found { whole, table, origin, schema, task, encoding, targets })
     }
 
-    fn recipe(&self, rows: usize, has_validation: bool, options: &Options) -> Result<Recipe> {
+    /// What suits a training on some rows.
+    fn recipe(&self, rows: &[u32], has_validation: bool, options: &Options) -> Result<Recipe> {
         let (outputs, loss) = (self.encoding.n_outputs(), self.encoding.loss());
+        let groups = options.group.as_ref().map(|name| -> Result<usize> {
+            let column = self.table.column(name)?;
+            let groups: HashSet<_> = rows.iter().map(|row| column.text(*row as usize)).collect();
+            Ok(groups.len())
+        });
+        let (groups, rows) = (groups.transpose()?, rows.len());
         let columns = self.schema.columns.iter().filter(|column| column.role == Role::Feature).count();
-        Recipe::new(&Facts { rows, columns, outputs, loss, has_validation }, options)
+        Recipe::new(&Facts { rows, columns, outputs, loss, groups, has_validation }, options)
     }
 
     /// Splits all rows, or some of them.

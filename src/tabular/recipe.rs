@@ -21,6 +21,8 @@ pub struct Facts {
     pub outputs: usize,
     /// The loss that fits the targets.
     pub loss: Loss,
+    /// Groups of rows that stay together, where there are such.
+    pub groups: Option<usize>,
     /// Whether rows to stop by are given, so that none are set aside.
     pub has_validation: bool,
 }
@@ -210,7 +212,7 @@ fn held(facts: &Facts, options: &Options) -> Result<Held> {
         return refuse("validation", "folds of rows that are in order of time", "a part from 0 to below 1, or a file");
     }
     let Some(text) = text.filter(|text| *text != FOLDS_NAME) else {
-        let folds = FOLDS.min(facts.rows);
+        let folds = FOLDS.min(facts.rows).min(facts.groups.unwrap_or(FOLDS));
         // By time no row may be learned from that comes after those to stop by.
         return Ok(if folds > 1 && options.time.is_none() { Held::Folds(folds) } else { Held::Part(HELD_PART) });
     };

@@ -31,24 +31,15 @@ use crate::{Error, Result};
 /// the columns with their encoders; reading it back checks it.
 ///
 /// ```
-/// use nngpu::data::{ColumnType, Preprocessing, Role, Schema, ColumnSchema, Table};
+/// use nngpu::data::{Preprocessing, Schema, SchemaOptions, Table};
 ///
 /// let table = Table::read_csv("examples/data/iris.csv")?;
-/// let number = |name: &str| ColumnSchema {
-///     name: name.into(),
-///     kind: ColumnType::Number,
-///     role: Role::Feature,
-///     n_missing: 0,
-///     n_distinct: 2,
-///     is_given: true,
-///     note: None,
-/// };
-/// let schema = Schema { columns: vec![number("sepal_length"), number("petal_width")] };
+/// let schema = Schema::infer(&table, &SchemaOptions { targets: vec!["species".into()], ..Default::default() })?;
 /// let rows: Vec<u32> = (0..100).collect();
 /// let preprocessing = Preprocessing::fit(&table, &schema, &rows, &Default::default())?;
 ///
-/// assert_eq!(preprocessing.input_names(), ["sepal_length", "petal_width"]);
-/// assert_eq!(preprocessing.apply(&table)?.columns(), 2);
+/// assert_eq!(preprocessing.input_names()[0], "sepal length (cm)");
+/// assert_eq!(preprocessing.apply(&table)?.columns(), 4);
 /// # Ok::<(), nngpu::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
