@@ -71,6 +71,19 @@ fn the_target_alone_makes_a_good_model() {
 }
 
 #[test]
+fn the_schedule_ends_with_the_training_whatever_is_set_aside() {
+    for (validation, test) in [(None, None), (None, Some("0.3")), (Some("0.2"), Some("0.3")), (Some("0"), None)] {
+        let [validation, test] = [validation, test].map(|text| text.map(str::to_owned));
+        let options = Options { epochs: Some(40), validation, test, ..options("y") };
+        let prepared = prepare(table(), &options);
+        let schedule = prepared.recipe.settings.schedule.as_ref().expect("a wave");
+        let n_updates = 40 * prepared.n_batches() as u64;
+        assert!(schedule.rate(n_updates - 1) > 0.0 || n_updates < 20, "{options:?}");
+        assert!(schedule.rate(n_updates) <= 1e-9, "{options:?}: {}", schedule.rate(n_updates));
+    }
+}
+
+#[test]
 fn the_model_answers_for_raw_rows_what_was_measured() {
     for target in ["y", "kind"] {
         let options = Options { test: Some("0.3".into()), ..options(target) };

@@ -86,8 +86,10 @@ impl Prepared {
     pub fn new(tables: &Tables, options: &Options) -> Result<Prepared> {
         let found = Found::new(&tables.table, options)?;
         let all: Vec<u32> = (0..found.table.n_rows() as u32).collect();
-        let recipe = found.recipe(&all, tables.validation.is_some(), options)?;
-        let rows = found.rows(&recipe, tables.test.is_some(), options)?;
+        let has_test = tables.test.is_some();
+        let n_rows = rows_beside_test(all.len(), options, has_test)?;
+        let recipe = found.recipe(&all, n_rows, tables.validation.is_some(), options)?;
+        let rows = found.rows(&recipe, has_test, options)?;
         found.prepare(recipe, rows, &[(&tables.validation, false), (&tables.test, true)], options)
     }
 
@@ -108,7 +110,7 @@ impl Prepared {
             Splitter::random(found.table.n_rows()).folds(n_folds, seed)
         })?;
         let fold = |fold: &Split| -> Result<Prepared> {
-            let recipe = found.recipe(&fold.train, false, options)?;
+            let recipe = found.recipe(&fold.train, fold.train.len(), false, options)?;
             let own = Options { test: None, ..options.clone() };
             let splitter = found.splitter(Some(&fold.train), options)?;
             let rows = rows_by(&recipe, &own, true, &splitter, &|rows| {
@@ -151,7 +153,8 @@ impl Prepared {
         let (n_rows, n_inputs) = (given.images.rows(), given.images.columns());
         let (outputs, loss) = (output.n_outputs(), output.loss());
         let (groups, has_validation) = (None, false);
-        let facts = Facts { rows: n_rows, columns: n_inputs, outputs, loss, groups, has_validation };
+        let rows = rows_beside_test(n_rows, options, given.test.is_some())?;
+        let facts = Facts { rows, all_rows: n_rows, columns: n_inputs, outputs, loss, groups, has_validation };
         let recipe = Recipe::new(&facts, options)?;
         let splitter = Splitter::stratified(&targets);
         let has_test = given.test.is_some();
@@ -214,17 +217,17 @@ impl<'a> Found<'a> {
         Ok(Found { whole, table, origin, schema, task, encoding, targets })
     }
 
-    /// What suits a training on some rows.
-    fn recipe(&self, rows: &[u32], has_validation: bool, options: &Options) -> Result<Recipe> {
+    /// What suits a training on `n_rows` of some rows.
+    fn recipe(&self, rows: &[u32], n_rows: usize, has_validation: bool, options: &Options) -> Result<Recipe> {
         let (outputs, loss) = (self.encoding.n_outputs(), self.encoding.loss());
         let groups = options.group.as_ref().map(|name| -> Result<usize> {
             let column = self.table.column(name)?;
             let groups: HashSet<_> = rows.iter().map(|row| column.text(*row as usize)).collect();
             Ok(groups.len())
         });
-        let (groups, rows) = (groups.transpose()?, rows.len());
+        let (groups, rows, all_rows) = (groups.transpose()?, n_rows, rows.len());
         let columns = self.schema.columns.iter().filter(|column| column.role == Role::Feature).count();
-        Recipe::new(&Facts { rows, columns, outputs, loss, groups, has_validation }, options)
+        Recipe::new(&Facts { rows, all_rows, columns, outputs, loss, groups, has_validation }, options)
     }
 
     /// Splits all rows, or some of them.
@@ -350,10 +353,7 @@ fn rows_by(
     splitter_of: &dyn Fn(&[u32]) -> Result<Splitter>,
 ) -> Result<Rows> {
     let seed = recipe.settings.seed;
-    let test = match &options.test {
-        Some(text) if !has_test && !is_file(text) => part_of(text)?,
-        _ => 0.0,
-    };
+    let test = test_part(options, has_test)?;
     // A class too rare for each part to have some of it is no reason to refuse: then any rows are set aside.
     let otherwise = Splitter::random(splitter.n_rows());
     let parts = |validation: f64| match splitter.parts(validation, test, seed) {
@@ -394,10 +394,17 @@ fn rows_by(
     }
 }
 
-fn part_of(text: &str) -> Result<f64> {
+/// The part of the rows to test with, where these come in no file of their own.
+fn test_part(options: &Options, has_test: bool) -> Result<f64> {
+    let Some(text) = options.test.as_ref().filter(|text| !has_test && !is_file(text)) else { return Ok(0.0) };
     text.parse().ok().filter(|part| (0.0..1.0).contains(part)).ok_or_else(|| Error::Setting {
         name: "test".into(),
         found: format!("`{text}`"),
         expected: "a part from 0 to below 1, or a file".into(),
     })
+}
+
+/// How many of so many rows are not to test with.
+fn rows_beside_test(rows: usize, options: &Options, has_test: bool) -> Result<usize> {
+    Ok(rows - (rows as f64 * test_part(options, has_test)?).round() as usize)
 }

@@ -15,6 +15,8 @@ use crate::{Activation, Compat, Error, Loss, Network, Optimizer, Result};
 pub struct Facts {
     /// Rows to learn from, those that training is stopped by included.
     pub rows: usize,
+    /// All rows, those to test with included, of which a part may be set aside to stop by.
+    pub all_rows: usize,
     /// Columns to learn from, or pixels.
     pub columns: usize,
     /// Columns of the targets, or classes.
@@ -82,7 +84,7 @@ impl Recipe {
 
         let learning_rows = match held {
             Held::Given => facts.rows,
-            Held::Part(part) => (facts.rows as f64 * (1.0 - part)) as usize,
+            Held::Part(part) => facts.rows.saturating_sub((facts.all_rows as f64 * part).round() as usize),
             Held::Folds(folds) => facts.rows - facts.rows / folds,
         }
         .max(1);
