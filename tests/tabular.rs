@@ -106,7 +106,7 @@ fn the_model_answers_for_raw_rows_what_was_measured() {
 fn rows_to_test_with_have_no_influence_on_the_model() {
     let options = Options { test: Some("0.3".into()), ..options("y") };
     let prepared = prepare(table(), &options);
-    let mut is_test = vec![false; 90];
+    let mut is_test = [false; 90];
     prepared.parts.test.iter().for_each(|row| is_test[*row as usize] = true);
     // Other features where the test is; the targets stay, by which rows are split.
     let whole = table();

@@ -73,13 +73,13 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Train(Box<train::Train>),
-    Predict(predict::Predict),
-    Eval(eval::Eval),
+    Predict(Box<predict::Predict>),
+    Eval(Box<eval::Eval>),
     Cv(Box<cv::Cv>),
     Resume(resume::Resume),
     Inspect(inspect::Inspect),
-    Explain(explain::Explain),
-    Check(check::Check),
+    Explain(Box<explain::Explain>),
+    Check(Box<check::Check>),
     Config(Box<effective::Config>),
     Devices(devices::Devices),
     Doctor(doctor::Doctor),
