@@ -41,7 +41,7 @@ pub use predict::{Ensemble, predict_async, predict_each_member_async, predict_me
 pub use predict::{predict, predict_each_member, predict_members};
 #[cfg(not(target_arch = "wasm32"))]
 pub use preview::estimate_members;
-pub use preview::{Estimate, Preview, PreviewBuffer, Purpose, preview_members};
+pub use preview::{Estimate, Preview, PreviewBuffer, Purpose, estimate_members_async, preview_members};
 pub use schedule::Schedule;
 pub use stopping::{Best, Ended, Stopping};
 pub use trainer::Trainer;

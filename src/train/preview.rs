@@ -178,9 +178,24 @@ pub fn estimate_members(
     members: &[Member],
     settings: &Settings,
 ) -> Result<Estimate> {
+    pollster::block_on(estimate_members_async(device, network, data, members, settings))
+}
+
+/// Estimates as [`estimate_members`] does, without blocking in a browser.
+///
+/// # Errors
+///
+/// As for [`estimate_members`].
+pub async fn estimate_members_async(
+    device: &Device,
+    network: &Network,
+    data: &Dataset,
+    members: &[Member],
+    settings: &Settings,
+) -> Result<Estimate> {
     let start = Instant::now();
     let mut trainer = MembersTrainer::new(device, network, &Initial::default(), data, members, settings)?;
     let preparation = start.elapsed();
-    let (epoch, n_steps) = pollster::block_on(trainer.measure(Duration::from_millis(250)))?;
+    let (epoch, n_steps) = trainer.measure(Duration::from_millis(250)).await?;
     Ok(Estimate { preparation, epoch, n_steps })
 }
