@@ -16,6 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
         has_header: [None, Some(false)][usize::from(of(2, 2))],
         encoding: [None, Some("latin1"), Some("utf-16le"), Some("gb18030")][usize::from(of(3, 4))].map(str::to_owned),
         missing: if of(5, 2) == 1 { vec!["1".into(), "x".into()] } else { Vec::new() },
+        verbatim: if of(5, 2) == 1 { vec!["a".into()] } else { Vec::new() },
         decimal_comma: [None, Some(true), Some(false), None][usize::from(of(6, 4))],
     };
     nngpu_fuzz::read_in_parts(bytes, &options, 2);
