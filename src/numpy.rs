@@ -79,14 +79,15 @@ pub(crate) fn members<'a>(bytes: &'a [u8], other_format: &str) -> Result<Vec<(St
         let name = String::from_utf8(name.to_vec()).map_err(|_| cut())?;
         let (packed_size, size) = (u32_at(entry, 20), u32_at(entry, 24));
         let local_at = u32_at(entry, 42) as usize;
+        let shown = name.escape_debug();
         if [packed_size, size, local_at as u32].contains(&u32::MAX) {
-            return Err(format!("found `{name}` of 4 GiB or more; {other_format}"));
+            return Err(format!("found `{shown}` of 4 GiB or more; {other_format}"));
         }
         let is_deflated = match (u16_at(entry, 8) & 1, u16_at(entry, 10)) {
             (0, 0) => false,
             (0, 8) => true,
-            (0, method) => return Err(format!("`{name}` is packed by method {method}, expected none or deflate")),
-            _ => return Err(format!("`{name}` is encrypted, expected plain arrays")),
+            (0, method) => return Err(format!("`{shown}` is packed by method {method}, expected none or deflate")),
+            _ => return Err(format!("`{shown}` is encrypted, expected plain arrays")),
         };
         // The local header repeats the name, with extra fields of its own.
         let local = part(local_at, LOCAL_SIZE).filter(|local| local.starts_with(&LOCAL)).ok_or_else(cut)?;
@@ -182,5 +183,24 @@ impl Member<'_> {
             return Err(problem("its check sum is wrong"));
         }
         Ok(bytes.split_off(self.header))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_several_lines_is_told_in_one() {
+        let mut zip = CENTRAL.to_vec();
+        zip.resize(CENTRAL_SIZE, 0);
+        // Packed by method 58, with a name of 3 bytes.
+        (zip[10], zip[28]) = (58, 3);
+        zip.extend(b"a\nb");
+        zip.extend(END);
+        zip.resize(CENTRAL_SIZE + 3 + END_SIZE, 0);
+        zip[CENTRAL_SIZE + 3 + 10] = 1;
+        let problem = members(&zip, "").err().expect("a method that is none");
+        assert_eq!(problem, r"`a\nb` is packed by method 58, expected none or deflate");
     }
 }
