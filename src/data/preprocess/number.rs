@@ -378,15 +378,27 @@ impl Summary {
         different
     }
 
-    /// The edges of up to `n` bins of as many rows each; none where they would tell no more than the number.
+    /// The edges of up to `n` bins; none where they would tell no more than the number.
+    ///
+    /// Few different numbers are edges all. Of many, those are that more rows hold than a bin has, such as the 0 of a
+    /// column that is mostly 0; the rows of all others lie in bins of as many each.
     fn bins(&self, n: usize) -> Vec<f64> {
-        if n == 0 || self.numbers.is_empty() {
+        if n == 0 {
             return Vec::new();
         }
-        let mut edges: Vec<f64> = (0..=n).map(|edge| self.quantile(edge as f64 / n as f64)).collect();
-        edges.dedup();
-        let is_telling = edges.len() > 2 && edges.windows(2).all(|pair| pair[0] < pair[1]);
-        if is_telling { edges } else { Vec::new() }
+        let mut edges = self.different(n + 1);
+        if edges.is_empty() {
+            let runs = self.numbers.chunk_by(|a, b| a == b);
+            let (frequent, others): (Vec<_>, Vec<_>) = runs.partition(|run| run.len() * n > self.numbers.len());
+            let others = others.concat();
+            edges = frequent.iter().map(|run| run[0]).collect();
+            // Fewer than `n` numbers can be that frequent, so that two edges at least are left.
+            let last = n - edges.len();
+            edges.extend((0..=last).map(|edge| others[(edge * (others.len() - 1) + last / 2) / last]));
+            edges.sort_unstable_by(f64::total_cmp);
+            edges.dedup();
+        }
+        if edges.len() > 2 { edges } else { Vec::new() }
     }
 }
 

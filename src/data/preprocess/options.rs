@@ -19,8 +19,8 @@ pub struct PreprocessingOptions {
     /// Columns of up to so many whole numbers have an input for each of them beside the scaled number.
     /// Default 0: none.
     pub one_hot_integers_up_to: usize,
-    /// So many bins of each column of numbers, with as many rows each: beside the scaled number, an input for each
-    /// that rises from 0 to 1 within it (Gorishniy, Rubachev and Babenko, 2022, arXiv 2203.05556). Default 0: none.
+    /// Up to so many bins of each column of numbers, with as many rows each but for numbers that more rows have, which
+    /// are edges: beside the scaled number, an input for each that rises from 0 to 1 within it (Gorishniy, Rubachev and Babenko, 2022, arXiv 2203.05556). Default 0: none.
     pub bins: usize,
     /// Columns of up to so many levels have an input for each level; those of more become codes for an embedding.
     /// Default 20.
@@ -42,7 +42,7 @@ impl Default for PreprocessingOptions {
     fn default() -> Self {
         PreprocessingOptions {
             scale: Scale::Standard,
-            clip: Clip::At(10.0),
+            clip: Clip::At(20.0),
             fill: Fill::Mean,
             one_hot_integers_up_to: 0,
             bins: 0,

@@ -66,7 +66,7 @@ const NUMBERS: [&str; 8] = ["2", "4", "4", "4", "5", "5", "7", "9"];
 
 #[test]
 fn numbers_are_standardised_and_limited() {
-    let rows: [(&str, &[f32]); 5] = [("5", &[0.0]), ("9", &[2.0]), ("", &[0.0]), ("1e300", &[10.0]), ("-99", &[-10.0])];
+    let rows: [(&str, &[f32]); 5] = [("5", &[0.0]), ("9", &[2.0]), ("", &[0.0]), ("1e300", &[20.0]), ("-99", &[-20.0])];
     check(ColumnType::Number, PreprocessingOptions::default(), &NUMBERS, &["x"], &rows);
     let smooth = PreprocessingOptions { clip: Clip::Smooth(3.0), ..Default::default() };
     // 2 / √(1 + 4/9) = 6 / √13.
@@ -121,7 +121,7 @@ fn numbers_at_the_ends_of_the_range_are_taken() {
             let options = PreprocessingOptions { scale, ..Default::default() };
             let preprocessing = fit(ColumnType::Number, &fitted, &options).expect("fits");
             for row in apply(&preprocessing, &["-1.7e308", "1.7e308", "0", "1e-310"]) {
-                assert!(row[0].abs() <= 10.0, "{scale:?} {fitted:?} {row:?}");
+                assert!(row[0].abs() <= 20.0, "{scale:?} {fitted:?} {row:?}");
             }
         }
     }
@@ -174,16 +174,23 @@ fn few_whole_numbers_have_an_input_each_when_asked_for() {
 #[test]
 fn bins_rise_from_0_to_1_each() {
     let options = PreprocessingOptions { bins: 2, ..Default::default() };
-    let names = ["x", "x from 2 to 4.5", "x from 4.5 to 9"];
-    // The median is 4.5; (7 - 4.5) / 4.5 = 5 / 9.
-    let rows: [(&str, &[f32]); 4] = [
-        ("2", &[-1.5, 0.0, 0.0]),
-        ("3", &[-1.0, 0.4, 0.0]),
-        ("7", &[1.0, 1.0, 0.555_555_6]),
-        ("99", &[10.0, 1.0, 1.0]),
-    ];
+    let names = ["x", "x from 2 to 5", "x from 5 to 9"];
+    // The fifth of eight numbers is 5.
+    let rows: [(&str, &[f32]); 4] =
+        [("2", &[-1.5, 0.0, 0.0]), ("3.5", &[-0.75, 0.5, 0.0]), ("7", &[1.0, 1.0, 0.5]), ("99", &[20.0, 1.0, 1.0])];
     check(ColumnType::Number, options.clone(), &NUMBERS, &names, &rows);
     check(ColumnType::Number, options, &["0", "0", "0", "1"], &["x"], &[]);
+}
+
+#[test]
+fn a_frequent_number_is_an_edge_and_leaves_the_others_their_bins() {
+    let options = PreprocessingOptions { bins: 3, ..Default::default() };
+    let mostly_0 = ["0", "5", "0", "1", "0", "3", "0", "4", "0", "2", "6", "0"];
+    check(ColumnType::Number, options, &mostly_0, &["x", "x from 0 to 1", "x from 1 to 4", "x from 4 to 6"], &[]);
+    // Few numbers are edges all, however many rows have them.
+    let options = PreprocessingOptions { bins: 8, ..Default::default() };
+    let few = ["1", "1", "1", "1", "1", "5", "2"];
+    check(ColumnType::Number, options, &few, &["x", "x from 1 to 2", "x from 2 to 5"], &[]);
 }
 
 #[test]
@@ -562,7 +569,7 @@ fn columns_are_described() {
         .map(|d| format!("{} | {} | {} | {} | {}", d.name, d.kind, d.encoder, d.n_inputs, d.statistics))
         .collect();
     for (found, expected) in text.iter().zip([
-        "size | number | (x - 168.2987) / 152.4539, at most ±10; 3 bins; missing: 168.2987 and an input that says so | 5 | 0 to 497.2857142857143, 5 missing",
+        "size | number | (x - 168.2987) / 152.4539, at most ±20; 3 bins; missing: 168.2987 and an input that says so | 5 | 0 to 497.2857142857143, 5 missing",
         "is_new | boolean | no is 0, yes is 1; missing: 0.4909 | 2 | 49.1 % yes, 5 missing",
         "colour | category | an input for each of 3 levels | 4 | blue: 19, green: 18, red: 18, 5 missing",
         "day | date | dates as %Y-%m-%d: elapsed, month, day, weekday | 7 | 2024-01-01 to 2024-12-24, 5 missing",
