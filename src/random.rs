@@ -31,6 +31,7 @@ use rand::rand_core::utils;
 ///
 /// assert_eq!(threefry2x32([0, 0], [0, 0]), [0x6b200159, 0x99ba4efe]);
 /// ```
+#[inline(always)]
 pub const fn threefry2x32(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
     const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
     // The parity constant keeps the schedule from being all zeros for any key.

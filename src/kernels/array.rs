@@ -1,6 +1,6 @@
 //! Kernels on whole arrays: arithmetic with broadcasting, running means, copies, sums.
 
-use super::{NAN, VIEW, elements, rows};
+use super::{NAN, VIEW, elements, rows, vectorised};
 use crate::compute::kernel::{Args, Binding, Element, Form, Kernel, Params, View, WORKGROUP, params};
 use crate::compute::plan::{Plan, Tensor};
 use crate::{Error, Result};
@@ -101,7 +101,7 @@ pub static ARITHMETIC: Kernel = Kernel {
     params: Arithmetic::FIELDS,
     bindings: &[Binding::read("a"), Binding::read("b"), Binding::write("y")],
     twin: arithmetic,
-    fast: None,
+    fast: Some(arithmetic_fast),
     forms: &[Form::plain::<Arithmetic>(&[include_str!("../../shaders/arithmetic.wgsl"), VIEW, NAN])],
 };
 
@@ -123,6 +123,36 @@ fn arithmetic(args: &mut Args) {
     let operation = Operation::ALL[p.operation as usize];
     for (model, row, column) in elements(args.models, p.rows, p.columns) {
         y[p.y.at(model, row, column)] = operation.of(a[p.a.at(model, row, column)], b[p.b.at(model, row, column)]);
+    }
+}
+
+/// The same row by row, where a row repeats or is a run of elements.
+fn arithmetic_fast(args: &mut Args) {
+    let p = args.params::<Arithmetic>();
+    if [p.a, p.b, p.y].iter().any(|view| view.column != 1) {
+        return arithmetic(args);
+    }
+    // Each operation has a loop of its own.
+    match Operation::ALL[p.operation as usize] {
+        Operation::Add => vectorised!(combine_rows(args, |a, b| a + b)),
+        Operation::Subtract => vectorised!(combine_rows(args, |a, b| a - b)),
+        Operation::Multiply => vectorised!(combine_rows(args, |a, b| a * b)),
+        Operation::Divide => vectorised!(combine_rows(args, |a, b| a / b)),
+        operation => combine_rows(args, |a, b| operation.of(a, b)),
+    }
+}
+
+#[inline(always)]
+fn combine_rows(args: &mut Args, f: impl Fn(f32, f32) -> f32) {
+    let p = args.params::<Arithmetic>();
+    let (a, b): (&[f32], &[f32]) = (args.read(0), args.read(1));
+    let y: &mut [f32] = args.write(2);
+    let columns = p.columns as usize;
+    for (model, row) in rows(args.models, p.rows) {
+        let of = |view: View| view.at(model, row, 0)..view.at(model, row, 0) + columns;
+        for ((y, a), b) in y[of(p.y)].iter_mut().zip(&a[of(p.a)]).zip(&b[of(p.b)]) {
+            *y = f(*a, *b);
+        }
     }
 }
 
@@ -222,7 +252,7 @@ pub static COLUMN_SUM: Kernel = Kernel {
     params: ColumnSum::FIELDS,
     bindings: &[Binding::read("x"), Binding::write("y")],
     twin: column_sum,
-    fast: None,
+    fast: Some(column_sum_fast),
     forms: &[Form::plain::<ColumnSum>(&[include_str!("../../shaders/column_sum.wgsl"), VIEW])],
 };
 
@@ -244,6 +274,31 @@ fn column_sum(args: &mut Args) {
             total += x[p.x.at(model, row, column)];
         }
         y[p.y.at(model, 0, column)] = total;
+    }
+}
+
+/// The same with whole rows added up; each column's sum keeps its order.
+fn column_sum_fast(args: &mut Args) {
+    let p = args.params::<ColumnSum>();
+    if p.x.column != 1 || p.y.column != 1 {
+        return column_sum(args);
+    }
+    vectorised!(add_rows(args));
+}
+
+#[inline(always)]
+fn add_rows(args: &mut Args) {
+    let p = args.params::<ColumnSum>();
+    let x: &[f32] = args.read(0);
+    let y: &mut [f32] = args.write(1);
+    let columns = p.columns as usize;
+    for model in 0..args.models {
+        let totals = &mut y[p.y.at(model, 0, 0)..][..columns];
+        totals.fill(0.0);
+        for row in 0..p.rows {
+            let row = &x[p.x.at(model, row, 0)..][..columns];
+            totals.iter_mut().zip(row).for_each(|(total, x)| *total += x);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Dropout: a mask that each element computes for itself, and the counter of steps that changes it.
 
-use super::{VIEW, elements};
+use super::{VIEW, elements, rows, vectorised};
 use crate::compute::kernel::{Args, Binding, Element, Form, Kernel, Params, View, params};
 use crate::compute::plan::{Plan, Tensor};
 use crate::random::{Key, threefry2x32};
@@ -51,7 +51,7 @@ pub static DROPOUT: Kernel = Kernel {
         Binding::write("y"),
     ],
     twin: dropout,
-    fast: None,
+    fast: Some(dropout_fast),
     forms: &[Form::plain::<Dropout>(&[
         include_str!("../../shaders/dropout.wgsl"),
         VIEW,
@@ -94,6 +94,35 @@ fn dropout(args: &mut Args) {
         let kept = if threshold == 0 { value } else { value * scale };
         let is_kept = threefry2x32(key, counter)[0] >= threshold;
         y[p.y.at(model, row, column)] = if is_kept { kept } else { 0.0 };
+    }
+}
+
+/// The same row by row, where rows are runs of elements.
+fn dropout_fast(args: &mut Args) {
+    let p = args.params::<Dropout>();
+    if p.x.column != 1 || p.y.column != 1 {
+        return dropout(args);
+    }
+    vectorised!(drop_rows(args));
+}
+
+#[inline(always)]
+fn drop_rows(args: &mut Args) {
+    let p = args.params::<Dropout>();
+    let x: &[f32] = args.read(0);
+    let (noise, step): (&[u32], &[u32]) = (args.read(1), args.read(2));
+    let y: &mut [f32] = args.write(3);
+    for (model, row) in rows(args.models, p.rows) {
+        let noise = |c| noise[p.noise.at(model, 0, c)];
+        let (key, threshold, scale) = ([noise(0), noise(1)], noise(2), f32::from_bits(noise(3)));
+        let scale = if threshold == 0 { 1.0 } else { scale };
+        let (first, step) = (row * p.columns, step[p.step.at(model, 0, 0)]);
+        let x = &x[p.x.at(model, row, 0)..][..p.columns as usize];
+        let y = &mut y[p.y.at(model, row, 0)..][..p.columns as usize];
+        for ((y, x), column) in y.iter_mut().zip(x).zip(0..) {
+            let is_kept = threefry2x32(key, [first + column, step])[0] >= threshold;
+            *y = if is_kept { x * scale } else { 0.0 };
+        }
     }
 }
 
