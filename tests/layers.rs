@@ -122,6 +122,10 @@ impl Exact<'_> {
                     [&x[..column], &table[code * size..][..size], &x[column + 1..]].concat()
                 })
             }
+            Layer::Scale => {
+                let (weight, zeros) = (cursor.next(), vec![0.0; columns]);
+                scaled(x, columns, Some((&weight, &zeros)))
+            }
             Layer::Residual(layers) => {
                 let inner = self.layers(layers, cursor, x.to_vec());
                 x.iter().zip(inner).map(|(x, inner)| x + inner).collect()
@@ -269,7 +273,7 @@ fn check_on(name: &str, device: &Device, text: &str, drawn: &Drawn) {
 }
 
 /// Every layer alone between two linear ones.
-const EACH: [(&str, u32); 17] = [
+const EACH: [(&str, u32); 18] = [
     ("3", 4),
     ("linear(3, bias=false)", 4),
     ("4 linear(3, bias=false) relu 2", 5),
@@ -285,6 +289,7 @@ const EACH: [(&str, u32); 17] = [
     ("5 layer_norm 3", 3),
     ("5 layer_norm(affine=false) 3", 3),
     ("5 rms_norm 3", 3),
+    ("scale 5 tanh scale 3", 3),
     ("embedding(1, 4, 3) 3", 3),
     ("4 residual(3 tanh residual(2 sigmoid 3) 4) 2", 3),
 ];
@@ -307,12 +312,13 @@ fn random_text(random: &mut Threefry) -> String {
     items.push(format!("{width}"));
     for _ in 0..2 + random.below(3) {
         let activation = Activation::ALL[random.below(Activation::ALL.len() as u32) as usize];
-        items.push(match random.below(9) {
+        items.push(match random.below(10) {
             0 => "dropout(0.3)".into(),
             1 => "batch_norm".into(),
             2 => "layer_norm".into(),
             3 => "rms_norm".into(),
             4 => "prelu".into(),
+            7 => "scale".into(),
             5 if width.is_multiple_of(2) => {
                 width /= 2;
                 "glu".into()

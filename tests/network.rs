@@ -35,6 +35,7 @@ fn a_text_gives_its_layers() {
         ("layer_norm", vec![Layer::layer_norm()]),
         ("layer_norm(bias=false)", vec![Layer::LayerNorm { epsilon: 1e-5, affine: true, bias: false }]),
         ("rms_norm(1e-6)", vec![Layer::RmsNorm { epsilon: 1e-6 }]),
+        ("scale 3", vec![Layer::Scale, Layer::linear(3)]),
         ("embedding(2, 12, 4)", vec![Layer::Embedding { column: 2, levels: 12, size: 4 }]),
         ("glu softmin", vec![Layer::Glu, Layer::Softmax(SoftmaxKind::Softmin)]),
         ("prelu", vec![Layer::Prelu { per_column: false, initial: 0.25 }]),

@@ -91,6 +91,10 @@ pub enum Layer {
         /// Columns of the vector, at least 1.
         size: u32,
     },
+    /// Each column times a learned number of its own, which is 1 at the start. Before the first linear layer, and with
+    /// a learning rate of its own, it tells columns that matter from those that do not (the scaling layer of
+    /// Holzmüller, Grinsztajn and Steinwart, arXiv 2407.04491). Text: `scale`.
+    Scale,
     /// `y = x + layers(x)`; the layers must keep the number of columns. Text: `residual(64 relu 64)`.
     Residual(Vec<Layer>),
 }
@@ -168,7 +172,7 @@ impl Layer {
                 require(*size > 0, "size", size, "at least 1")
             }
             Layer::Residual(layers) => layers.iter().try_for_each(Layer::check),
-            Layer::Softmax(_) | Layer::Glu => Ok(()),
+            Layer::Softmax(_) | Layer::Glu | Layer::Scale => Ok(()),
         }
     }
 
@@ -188,6 +192,7 @@ impl Layer {
                 Ok(Layer::Linear { outputs: outputs.required()?, bias: bias.or(true)? })
             }
             "glu" => Settings::of(text, inside, []).map(|[]| Layer::Glu),
+            "scale" => Settings::of(text, inside, []).map(|[]| Layer::Scale),
             "prelu" => {
                 let [per_column, initial] = Settings::of(text, inside, ["per_column", "initial"])?;
                 Ok(Layer::Prelu { per_column: per_column.or(false)?, initial: initial.or(0.25)? })
@@ -238,13 +243,14 @@ fn unknown(name: &str) -> Error {
 }
 
 /// The names of layers that are no activations.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "linear",
     "dropout",
     "batch_norm",
     "layer_norm",
     "rms_norm",
     "embedding",
+    "scale",
     "residual",
     "glu",
     "prelu",
@@ -367,6 +373,7 @@ impl fmt::Display for Layer {
             Layer::Embedding { column, levels, size } => return write!(f, "embedding({column}, {levels}, {size})"),
             Layer::Dropout { rate } => return write!(f, "dropout({rate})"),
             Layer::Glu => "glu",
+            Layer::Scale => "scale",
             Layer::Prelu { per_column, initial } => {
                 with(&mut parts, "per_column", *per_column, false);
                 with(&mut parts, "initial", *initial, 0.25);

@@ -414,6 +414,7 @@ impl Builder {
                 node.bias = (*affine && *bias).then(|| part("bias", 1, inputs, Role::Bias));
             }
             Layer::RmsNorm { .. } => node.weight = Some(part("weight", 1, inputs, Role::Scale)),
+            Layer::Scale => node.weight = Some(part("scale", 1, inputs, Role::Scale)),
             Layer::Embedding { levels, size, .. } => {
                 node.weight = Some(part("weight", *levels, *size, Role::Table));
             }

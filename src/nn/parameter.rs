@@ -27,7 +27,7 @@ pub enum Role {
     Weight,
     /// The table of an embedding, `[levels, size]`.
     Table,
-    /// The scale of a normalisation, `[columns]`.
+    /// The scale of a normalisation or of a scale layer, `[columns]`.
     Scale,
     /// The slopes of a PReLU, `[1]` or `[columns]`.
     Slope,

@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn every_layer_has_its_step() {
-        check("6 batch_norm prelu glu layer_norm rms_norm dropout(0.5) softmax 2", 9);
+        check("scale 6 batch_norm prelu glu layer_norm rms_norm dropout(0.5) softmax 2", 10);
         // Without a parameter before it, and with categories.
         check("relu dropout(0.5) 2", 3);
         let steps = check("embedding(0, 4, 2) 5 relu 2", 4);

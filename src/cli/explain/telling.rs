@@ -166,6 +166,7 @@ impl Telling<'_> {
                 let mean = six_digits((squares / inputs as f64) as f32);
                 text.line(format!("The mean of the squares is {mean}: x / √({mean} + {epsilon}), then times scale:"));
             }
+            Layer::Scale => text.line("Each is multiplied by its scale:"),
             Layer::Prelu { .. } => text.line("What is negative is multiplied by the slope:"),
             Layer::Glu => text.line("a × sigmoid(b), of the first half a and the second half b:"),
             Layer::Residual(_) => text.line("What went into it, and what the layers within made of it:"),
@@ -223,6 +224,7 @@ impl Telling<'_> {
                     let variance = part(Role::RunningVariance, column).unwrap_or_default();
                     format!("({x} - {mean}) / √({variance} + {epsilon}){}", affine(column))
                 }
+                Layer::Scale => x + &affine(column),
                 Layer::LayerNorm { .. } | Layer::RmsNorm { .. } => format!("from {x}{}", affine(column)),
                 Layer::Prelu { .. } if inputs[column] < 0.0 => {
                     format!("{x} × {}", part(Role::Slope, column).unwrap_or_default())

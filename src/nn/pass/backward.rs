@@ -188,6 +188,20 @@ impl Recorder<'_> {
                 }
                 Ok(Some(dx))
             }
+            Layer::Scale => {
+                if is_trained {
+                    let dscale = gradient(node.weight).expect("its scale");
+                    let products = self.declare(plan, node, "products", dy, node.inputs);
+                    record_arithmetic(plan, Operation::Multiply, dy, x, products)?;
+                    record_column_sum(plan, products, dscale)?;
+                }
+                if !is_wanted {
+                    return Ok(None);
+                }
+                let dx = new(plan);
+                record_arithmetic(plan, Operation::Multiply, dy, self.part(node.weight).expect("its scale"), dx)?;
+                Ok(Some(dx))
+            }
             Layer::Residual(_) => {
                 let Kept::Inner(stages) = &stage.kept else { unreachable!("a residual layer keeps its stages") };
                 let inner = self.backward(plan, gradients, &node.inner, stages, dy, is_wanted)?;

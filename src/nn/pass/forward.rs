@@ -153,6 +153,11 @@ impl Recorder<'_> {
                 record_embed(plan, x.columns(*column, 1), table, y.columns(*column, *size))?;
                 y
             }
+            Layer::Scale => {
+                let y = new(plan, "output");
+                record_arithmetic(plan, Operation::Multiply, x, self.part(node.weight).expect("its scale"), y)?;
+                y
+            }
             Layer::Residual(_) => {
                 let (stages, inner) = self.forward(plan, &node.inner, x)?;
                 let y = new(plan, "output");
