@@ -662,7 +662,7 @@ fn options_go_before_the_config_file() {
     assert!(folder.runs("train --config run.toml").stderr.contains("at most 1 epoch\n"));
     let run = folder.runs("train --config run.toml --epochs 3 --members 2");
     assert!(
-        run.stderr.contains("at most 3 epochs") && run.stderr.contains("2 networks of 2 -> 4 relu 1"),
+        run.stderr.contains("at most 3 epochs") && run.stderr.contains("2 networks of 2 -> scale 4 relu 1"),
         "{}",
         run.stderr
     );
@@ -876,7 +876,9 @@ fn the_settings_that_are_shown_train_the_same_model() {
     {
         let shown = folder.runs(&format!("config sales.csv {options}")).stdout;
         folder.write("run.toml", &shown);
-        for key in ["hidden = [128, 128]", "members = 8", "# Rows of a batch\nbatch-size = 16", "output = "] {
+        for key in
+            ["hidden = [128, 128]", "members = 8", "# Rows of a batch [default: ", "]\nbatch-size = 16", "output = "]
+        {
             assert!(shown.contains(key), "{key}: {shown}");
         }
         assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");

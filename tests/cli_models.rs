@@ -393,7 +393,7 @@ fn inspect_tells_what_is_in_a_model() {
         "table.csv, 60 rows",
         "SHA-256",
         "option    epochs = 3",
-        "members.1.layers.0.weight",
+        "members.1.layers.0.scale",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -401,8 +401,10 @@ fn inspect_tells_what_is_in_a_model() {
     assert_eq!((&told["version"], &told["members"]), (&1.into(), &2.into()));
     assert_eq!(told["provenance"]["data"]["n_rows"], 60);
     assert_eq!(told["layers"].as_array().expect("layers").last().expect("one")["columns"], 1);
-    let first = &told["weights"][0];
-    assert_eq!(first["name"], "members.0.layers.0.weight");
+    let weights = told["weights"].as_array().expect("weights");
+    assert_eq!(weights[0]["name"], "members.0.layers.0.scale");
+    let first =
+        weights.iter().find(|weights| weights["name"] == "members.0.layers.1.weight").expect("the first layer's");
     let [min, mean, max, norm] = ["min", "mean", "max", "norm"].map(|name| first[name].as_f64().expect("a number"));
     let size = first["shape"][0].as_f64().expect("rows") * first["shape"][1].as_f64().expect("columns");
     assert!(min < mean && mean < max && norm <= size.sqrt() * min.abs().max(max) && norm >= max);

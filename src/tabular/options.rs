@@ -81,17 +81,18 @@ pub struct Options {
     #[cfg_attr(feature = "cli", arg(long, value_name = "RULE", help_heading = "Preprocessing"))]
     pub fill: Option<String>,
 
-    /// How numbers are brought to one scale: standard, quantile, minmax, robust or none
+    /// How numbers are brought to one scale: standard, quantile, minmax, robust or none [default: standard]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "RULE", help_heading = "Preprocessing"))]
     pub scale: Option<String>,
 
-    /// Categories of up to so many levels become a column for each level, others an embedding
+    /// Categories of up to so many levels become a column for each level, others an embedding [default: 20]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "LEVELS", help_heading = "Preprocessing"))]
     pub one_hot: Option<usize>,
 
-    /// Numbers have so many further inputs, each of which rises over a range with as many rows; 0 for none
+    /// Numbers have up to so many further inputs, each of which rises over a range with as many rows; 0 for none
+    /// [default: 8, fewer or none where there are few rows or over 64 columns of numbers]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "BINS", help_heading = "Preprocessing"))]
     pub bins: Option<usize>,
@@ -101,24 +102,25 @@ pub struct Options {
     #[cfg_attr(feature = "cli", arg(long, value_name = "TRANSFORM", help_heading = "Preprocessing"))]
     pub target_transform: Option<String>,
 
-    /// Widths of the hidden layers, separated by commas; 0 for none
+    /// Widths of the hidden layers, separated by commas; 0 for none [default: 128,128, and 256,128 from 256 inputs on]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "WIDTHS", value_delimiter = ',', help_heading = "Network"))]
     pub hidden: Option<Vec<usize>>,
 
     /// What follows each hidden layer: relu, gelu, silu, tanh, leaky_relu(0.1) …, or a formula of x such as
-    /// 'x * sigmoid(1.702 * x)'
+    /// 'x * sigmoid(1.702 * x)' [default: relu]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(short, long, help_heading = "Network"), schemars(with = "Option<String>"))]
     pub activation: Option<Activation>,
 
-    /// Part of each hidden layer's outputs that is dropped while training, from 0 to below 1
+    /// Part of each hidden layer's outputs that is dropped while training, from 0 to below 1 [default: 0, and 0.1 from
+    /// 256 inputs on]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "PART", help_heading = "Network"))]
     pub dropout: Option<f32>,
 
-    /// Hidden layers as text, in the place of widths, activation and dropout: '64 gelu dropout(0.1) 64 gelu'. There
-    /// are also batch_norm, layer_norm, rms_norm, prelu, glu, residual(...), linear(64, bias=false)
+    /// Hidden layers as text, in the place of scale, widths, activation and dropout: 'scale 64 gelu dropout(0.1) 64
+    /// gelu'. There are also batch_norm, layer_norm, rms_norm, prelu, glu, residual(...), linear(64, bias=false)
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "cli",
@@ -135,13 +137,15 @@ pub struct Options {
     )]
     pub init: Option<Init>,
 
-    /// Networks that learn side by side and answer together by their mean
+    /// Networks that learn side by side and answer together by their mean [default: 8, 4 beyond 10,000 rows, 2 beyond
+    /// 100,000]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "NETWORKS", help_heading = "Network"))]
     pub members: Option<usize>,
 
     /// What training makes small: mse, l1, huber(1), smooth_l1, log_cosh, quantile(0.9), poisson, gamma, tweedie(1.5)
-    /// for numbers, cross_entropy, focal(2) for classes, or a formula of the prediction p and the target t
+    /// for numbers, cross_entropy, focal(2) for classes, or a formula of the prediction p and the target t [default: mse
+    /// for numbers, cross_entropy for classes, binary_cross_entropy for labels]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "cli",
@@ -158,23 +162,25 @@ pub struct Options {
     )]
     pub optimizer: Option<String>,
 
-    /// Step length, above 0
+    /// Step length, above 0 [default: 0.003 with adamw]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(short, long, value_name = "RATE", help_heading = "Training"))]
     pub learning_rate: Option<f32>,
 
-    /// How the step length changes over the training: constant, cosine or one_cycle, or a text in steps such as
-    /// 'warmup(100, cosine(0.01, 5000))'
+    /// How the step length changes over the training: constant, cosine, warm_cosine, which rises over a tenth of it
+    /// first, or one_cycle, or a text in steps such as 'warmup(100, cosine(0.01, 5000))' [default: warm_cosine]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "SCHEDULE", help_heading = "Training"))]
     pub schedule: Option<String>,
 
-    /// Part of the weights that each step takes away, times the step length, with adamw and the like
+    /// Part of the weights that each step takes away, times the step length, with adamw and the like [default: 0.01 with
+    /// adamw]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "PART", help_heading = "Training"))]
     pub weight_decay: Option<f32>,
 
-    /// Part of each target class that is spread over all classes, from 0 to below 1
+    /// Part of each target class that is spread over all classes, from 0 to below 1 [default: 0 of two classes, nearer to
+    /// 0.1 the more there are]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "PART", help_heading = "Training"))]
     pub label_smoothing: Option<f32>,
@@ -185,7 +191,7 @@ pub struct Options {
     #[cfg_attr(feature = "cli", arg(long, value_name = "RULE", help_heading = "Training"))]
     pub class_weights: Option<String>,
 
-    /// Largest norm of all gradients together; longer ones are scaled down
+    /// Largest norm of all gradients together; longer ones are scaled down [default: none]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "NORM", help_heading = "Training"))]
     pub clip_norm: Option<f32>,
@@ -196,11 +202,13 @@ pub struct Options {
     pub accumulate: Option<usize>,
 
     /// Measure and keep a running mean of the weights that keeps this part of itself at each update, such as 0.999
+    /// [default: none]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "DECAY", help_heading = "Training"))]
     pub ema: Option<f32>,
 
-    /// Whose defaults to follow for first weights, optimizers and normalisation: nngpu, mlx, pytorch or keras
+    /// Whose defaults to follow for first weights, optimizers and normalisation: nngpu, mlx, pytorch or keras [default:
+    /// nngpu]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "cli",
@@ -209,17 +217,18 @@ pub struct Options {
     )]
     pub compat: Option<Compat>,
 
-    /// Rows of a batch
+    /// Rows of a batch [default: a 32nd of the rows, as a power of two from 16 to 512]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(short, long, value_name = "ROWS", help_heading = "Training"))]
     pub batch_size: Option<usize>,
 
-    /// Times that every row is learned from, at most
+    /// Times that every row is learned from, at most [default: what makes 4000 steps, from 20 to 100]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(short, long, help_heading = "Training"))]
     pub epochs: Option<usize>,
 
     /// Epochs without a better loss on the rows set aside after which training ends; the best epoch is kept always
+    /// [default: 0.3 of all, at least 10]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "EPOCHS", help_heading = "Training"))]
     pub patience: Option<usize>,
@@ -229,7 +238,7 @@ pub struct Options {
     #[cfg_attr(feature = "cli", arg(long, value_name = "LOSS", help_heading = "Training"))]
     pub min_delta: Option<f64>,
 
-    /// Time after which the best so far is the result, such as 60s or 10min
+    /// Time after which the best so far is the result, such as 60s or 10min [default: none]
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "TIME", help_heading = "Training"))]
     pub max_time: Option<String>,

@@ -7,7 +7,7 @@ use crate::data::{Dataset, Targets};
 use crate::kernels::loss::Link;
 use crate::kernels::optimizer::Clip;
 use crate::nn::{Init, Initial, Layer, layers_of};
-use crate::train::{Schedule, Settings, Stopping};
+use crate::train::{Group, Schedule, Settings, Stopping};
 use crate::{Activation, Compat, Error, Loss, Network, Optimizer, Result};
 
 /// What of the data a recipe depends on.
@@ -100,8 +100,10 @@ impl Recipe {
         let optimizer = optimizer(compat, options)?;
         let n_updates = learning_rows.div_ceil(batch_size).div_ceil(accumulate) as u64 * epochs as u64;
         let has_held = held != Held::Part(0.0);
+        let layers = [layers(options, compat, true)?, layers(options, compat, false)?];
         let settings = Settings {
             optimizer,
+            groups: scale_group(&layers[0], &optimizer).into_iter().collect(),
             batch_size,
             epochs,
             seed: options.seed.unwrap_or(0),
@@ -119,7 +121,7 @@ impl Recipe {
         };
         settings.check()?;
         Ok(Recipe {
-            layers: [layers(options, compat, true)?, layers(options, compat, false)?],
+            layers,
             initial,
             members,
             held,
@@ -178,11 +180,14 @@ const HELD_PART: f64 = 0.1;
 const BINS: usize = 8;
 const FEWEST_BINS: usize = 4;
 const ROWS_OF_BIN: usize = 10;
-const MOST_BINNED_COLUMNS: usize = 50;
+const MOST_BINNED_COLUMNS: usize = 64;
 
 /// The rule that moves the weights, and its step length.
 pub(super) const OPTIMIZER: &str = "adamw";
 const LEARNING_RATE: f32 = 0.003;
+
+/// How much faster the scale of the inputs learns.
+const SCALE_RATE: f32 = 20.0;
 
 /// Widths of the hidden layers, and from how many inputs on the first is wider and drops a part.
 const HIDDEN: [usize; 2] = [128, 128];
@@ -282,6 +287,9 @@ fn layers(options: &Options, compat: Compat, is_wide: bool) -> Result<Vec<Layer>
     }
     let (widths, dropout) = hidden(options, is_wide);
     let mut layers = Vec::new();
+    if compat == Compat::Nngpu && widths != [0] {
+        layers.push(Layer::Scale);
+    }
     for width in if widths == [0] { &[][..] } else { &widths } {
         let width = u32::try_from(*width).unwrap_or(u32::MAX);
         layers.extend([Layer::linear(width), Layer::Activation(activation(options))]);
@@ -290,6 +298,14 @@ fn layers(options: &Options, compat: Compat, is_wide: bool) -> Result<Vec<Layer>
         }
     }
     Ok(layers)
+}
+
+/// Lets the scale of the inputs learn faster than the other parameters, with the optimizers of which this is known to
+/// help.
+fn scale_group(layers: &[Layer], optimizer: &Optimizer) -> Option<Group> {
+    let is_known = matches!(optimizer, Optimizer::Adam { .. }) && layers.first() == Some(&Layer::Scale);
+    let optimizer = optimizer.with_learning_rate(SCALE_RATE * optimizer.learning_rate());
+    is_known.then(|| Group { pattern: "*.scale".into(), optimizer })
 }
 
 fn has_embedding(layer: &Layer) -> bool {
@@ -387,4 +403,54 @@ pub fn parse_time(text: &str) -> Result<Duration> {
     let time = text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
     time.filter(|time| !time.is_zero())
         .map_or_else(|| refuse("time", format!("`{text}`"), "a span of time such as 60s, 10min or 1h 30min"), Ok)
+}
+
+#[cfg(all(test, feature = "cli"))]
+mod tests {
+    use clap::Args;
+
+    use super::*;
+    use crate::data::PreprocessingOptions;
+
+    /// The help is text that no constant reaches; here both are held together.
+    #[test]
+    fn help_tells_the_defaults() {
+        let command = Options::augment_args(clap::Command::new("test"));
+        let help = |name: &str| {
+            let argument = command.get_arguments().find(|argument| argument.get_long() == Some(name));
+            let help = argument.and_then(clap::Arg::get_help).expect(name).to_string();
+            help.split_once("[default: ").unwrap_or_else(|| panic!("{name}: {help}")).1.replace(',', "")
+        };
+        let check = |name: &str, expected: &[&dyn std::fmt::Display]| {
+            let found: Vec<String> = help(name).split_whitespace().map(|word| word.replace(']', "")).collect();
+            for expected in expected {
+                assert!(found.contains(&expected.to_string()), "{name}: {found:?}, expected {expected}");
+            }
+        };
+        let widths = |widths: [usize; 2]| widths.map(|width| width.to_string()).concat();
+        check("one-hot", &[&PreprocessingOptions::default().one_hot_up_to]);
+        check("bins", &[&BINS, &MOST_BINNED_COLUMNS]);
+        check("hidden", &[&widths(HIDDEN), &widths(WIDE_HIDDEN), &WIDE_INPUTS]);
+        check("activation", &[&activation(&Options::default())]);
+        check("dropout", &[&0, &WIDE_DROPOUT, &WIDE_INPUTS]);
+        check("optimizer", &[&OPTIMIZER]);
+        check("learning-rate", &[&LEARNING_RATE, &OPTIMIZER]);
+        let decay = optimizer(Compat::Nngpu, &Options::default()).expect("the default").weight_decay();
+        check("weight-decay", &[&decay.expect("it has one")]);
+        check("label-smoothing", &[&LABEL_SMOOTHING]);
+        check("batch-size", &[&BATCH_SIZES[0], &BATCH_SIZES[1], &format!("{BATCHES}nd")]);
+        check("epochs", &[&STEPS, &EPOCHS[0], &EPOCHS[1]]);
+        check("patience", &[&PATIENCE_PART, &FEWEST_PATIENCE]);
+        let facts = |rows| Facts {
+            rows,
+            all_rows: rows,
+            columns: 1,
+            outputs: 1,
+            loss: Loss::Mse,
+            groups: None,
+            has_validation: false,
+        };
+        let [few, many, most] = [10_000, 100_000, 100_001].map(|rows| default_members(&facts(rows)));
+        check("members", &[&few, &many, &10000, &most, &100000]);
+    }
 }
