@@ -1,11 +1,12 @@
 //! How good the models are that come of a target alone, beside other learners.
 //!
-//! `cargo bench --bench quality -- DATA_FOLDER [--seeds 5] [--only name,name] [--device cpu]`
+//! `cargo bench --bench quality -- DATA_FOLDER [--seeds 5] [--only name,name] [--device cpu] [OPTIONS]`
 //!
-//! Trains on the tables that peers.md names, as far as they are in the folder as CSV, plain or gzipped, with no option
+//! Trains on the tables that tables.csv names, as far as they are in the folder as CSV, plain or gzipped, with no option
 //! but the target (and the task where others were measured by another), and prints a table: the score on the split of
 //! scikit-learn's `train_test_split(random_state=0)` with the interval of its test rows, the mean and the standard
-//! deviation over the splits of all seeds, and what peers.md says of others on the same splits.
+//! deviation over the splits of all seeds, and what peers.md says of others on the same splits. `OPTIONS` are those of
+//! `nngpu train`, to measure others than the defaults.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,9 @@ use nngpu::tabular::{Options, Outcome, Prepared, TEST, Tables};
 use nngpu::train::fit_members;
 use nngpu::{Device, Error};
 use rand_mt::Mt;
+
+/// The tables and their targets, which `peers.py` reads too.
+const TABLES: &str = include_str!("tables.csv");
 
 /// Figures of others, as `peers.py` wrote them.
 const PEERS: &str = include_str!("peers.md");
@@ -39,53 +43,49 @@ struct Arguments {
     /// What `cargo bench` gives every benchmark
     #[arg(long, hide = true)]
     bench: bool,
+    /// Settings to measure in the place of the defaults
+    #[command(flatten)]
+    options: Options,
 }
 
-/// The targets of the tables.
-const TARGETS: [(&str, &str); 23] = [
-    ("iris", "species"),
-    ("wine", "target"),
-    ("tips", "tip"),
-    ("penguins", "species"),
-    ("mpg", "mpg"),
-    ("diabetes", "target"),
-    ("breast_cancer", "target"),
-    ("pima", "diabetes"),
-    ("titanic", "survived"),
-    ("german", "good"),
-    ("concrete", "Concrete compressive strength"),
-    ("life", "Life expectancy"),
-    ("digits", "target"),
-    ("abalone", "rings"),
-    ("wine_white", "quality"),
-    ("taxis", "tip"),
-    ("churn", "Exited"),
-    ("bike", "cnt"),
-    ("letter", "lettr"),
-    ("housing", "median_house_value"),
-    ("flights30k", "arr_delay"),
-    ("adult", "income"),
-    ("diamonds", "price"),
-];
-
-/// A line of peers.md.
-struct Peer<'a> {
-    name: &'a str,
-    measure: Measure,
-    /// Linear, multilayer perceptron, boosted trees.
-    scores: [&'a str; 3],
+/// A line of tables.csv.
+#[derive(serde::Deserialize)]
+struct Entry {
+    table: String,
+    target: String,
+    kind: Kind,
 }
 
-fn peers() -> impl Iterator<Item = Peer<'static>> {
-    PEERS.lines().filter_map(|line| {
+/// What the target is measured as.
+#[derive(Clone, Copy, PartialEq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Class,
+    Number,
+}
+
+impl Kind {
+    fn measure(self) -> Measure {
+        match self {
+            Kind::Class => Measure::Accuracy,
+            Kind::Number => Measure::R2,
+        }
+    }
+
+    fn task(self) -> Task {
+        match self {
+            Kind::Class => Task::Classification,
+            Kind::Number => Task::Regression,
+        }
+    }
+}
+
+/// What peers.md says of a table: scores of a linear model, a multilayer perceptron, boosted trees.
+fn peers(table: &str) -> Option<[&'static str; 3]> {
+    PEERS.lines().find_map(|line| {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let [_, name, _, _, measure, linear, mlp, trees, ..] = cells[..] else { return None };
-        let measure = match measure {
-            "accuracy" => Measure::Accuracy,
-            "R2" => Measure::R2,
-            _ => return None,
-        };
-        Some(Peer { name, measure, scores: [linear, mlp, trees] })
+        let [_, name, _, _, _, linear, mlp, trees, ..] = cells[..] else { return None };
+        (name == table).then_some([linear, mlp, trees])
     })
 }
 
@@ -97,49 +97,47 @@ fn main() -> Result<(), Error> {
     };
     println!("| table | score | nngpu | linear | MLP (64, 64) | LightGBM | seconds |");
     println!("| --- | --- | --- | --- | --- | --- | --- |");
-    for peer in peers() {
-        let is_asked = arguments.only.is_empty() || arguments.only.iter().any(|name| name == peer.name);
-        let target = TARGETS.iter().find(|(name, _)| *name == peer.name).map(|(_, target)| *target);
-        let path = ["csv", "csv.gz"].map(|ending| data.join(format!("{}.{ending}", peer.name)));
-        let path = path.iter().find(|path| path.exists());
-        let (Some(target), Some(path), true) = (target, path, is_asked) else { continue };
+    for entry in csv::Reader::from_reader(TABLES.as_bytes()).deserialize() {
+        let entry: Entry = entry.expect("tables.csv is right");
+        let is_asked = arguments.only.is_empty() || arguments.only.contains(&entry.table);
+        let path = ["csv", "csv.gz"].map(|ending| data.join(format!("{}.{ending}", entry.table)));
+        let Some(path) = path.iter().find(|path| path.exists() && is_asked) else { continue };
         let start = Instant::now();
-        let scores = (0..arguments.seeds)
-            .map(|seed| score(path, target, &peer, seed, &arguments.device))
-            .collect::<Result<Vec<_>, _>>()?;
+        let scores =
+            (0..arguments.seeds).map(|seed| score(path, &entry, seed, &arguments)).collect::<Result<Vec<_>, _>>()?;
         let seconds = start.elapsed().as_secs_f64() / scores.len() as f64;
         let values: Vec<f64> = scores.iter().map(|score| score.value).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let deviation = (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
         let [low, high] = scores[0].interval.unwrap_or([f64::NAN; 2]);
         let own = format!("{:.4} ({low:.4} to {high:.4}); {mean:.4} ± {deviation:.4}", values[0]);
-        let [linear, mlp, trees] = peer.scores;
-        println!("| {} | {} | {own} | {linear} | {mlp} | {trees} | {seconds:.1} |", peer.name, peer.measure);
+        let [linear, mlp, trees] = peers(&entry.table).unwrap_or(["-"; 3]);
+        println!("| {} | {} | {own} | {linear} | {mlp} | {trees} | {seconds:.1} |", entry.table, entry.kind.measure());
     }
     Ok(())
 }
 
 /// What the default training reaches on the test rows of a split.
-fn score(path: &Path, target: &str, peer: &Peer, seed: u32, device: &str) -> Result<Score, Error> {
+fn score(path: &Path, entry: &Entry, seed: u32, arguments: &Arguments) -> Result<Score, Error> {
     let table = Table::read(path, &ReadOptions::default())?;
-    let targets = vec![target.to_string()];
+    let targets = vec![entry.target.clone()];
     // Others left rows without a target out before they split.
     let missing = TargetEncoding::missing_rows(&table, &targets)?;
     let kept: Vec<u32> = (0..table.n_rows() as u32).filter(|row| missing.binary_search(row).is_err()).collect();
     let table = table.select_rows(&kept);
-    let task = if peer.measure == Measure::R2 { Task::Regression } else { Task::Classification };
+    let task = entry.kind.task();
     let found = TaskChoice::find(&table, None, &targets)?.task;
     let (train, test) = split(table.n_rows(), seed);
     let options = Options {
         target: targets,
         task: (found != task).then_some(task),
         seed: Some(seed.into()),
-        ..Options::default()
+        ..arguments.options.clone()
     };
     let tables = Tables { table: table.select_rows(&train), validation: None, test: Some(table.select_rows(&test)) };
     let prepared = Prepared::new(&tables, &options)?;
     let flops = prepared.network.flops_per_step(prepared.recipe.settings.batch_size) * prepared.members.len() as f64;
-    let device = Device::open_for(device, Some(flops))?.device;
+    let device = Device::open_for(&arguments.device, Some(flops))?.device;
     let fitted = fit_members(
         &device,
         &prepared.network,
@@ -151,7 +149,7 @@ fn score(path: &Path, target: &str, peer: &Peer, seed: u32, device: &str) -> Res
     )?;
     let outcome = Outcome::new(&prepared, &device, &fitted, Provenance::here())?;
     let part = outcome.part(TEST).expect("there are test rows");
-    Ok(*part.metrics.get(peer.measure).expect("the measure of the task"))
+    Ok(*part.metrics.get(entry.kind.measure()).expect("the measure of the task"))
 }
 
 /// The rows of scikit-learn's `train_test_split(test_size=0.2, random_state=seed)`: the first fifth, rounded up, of

@@ -9,6 +9,7 @@ Regression is scored by R2, classification by accuracy. Needs scikit-learn,
 pandas and lightgbm; one thread is used.
 """
 import argparse
+import csv
 import platform
 import sys
 import time
@@ -27,42 +28,17 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-# table: (target, task, most rows used)
-TABLES = {
-    "iris": ("species", "class", None),
-    "wine": ("target", "class", None),
-    "tips": ("tip", "number", None),
-    "penguins": ("species", "class", None),
-    "mpg": ("mpg", "number", None),
-    "diabetes": ("target", "number", None),
-    "breast_cancer": ("target", "class", None),
-    "pima": ("diabetes", "class", None),
-    "titanic": ("survived", "class", None),
-    "german": ("good", "class", None),
-    "concrete": ("Concrete compressive strength", "number", None),
-    "life": ("Life expectancy", "number", None),
-    "digits": ("target", "class", None),
-    "abalone": ("rings", "number", None),
-    "wine_white": ("quality", "number", None),
-    "taxis": ("tip", "number", None),
-    "churn": ("Exited", "class", None),
-    "bike": ("cnt", "number", None),
-    "letter": ("lettr", "class", None),
-    "housing": ("median_house_value", "number", None),
-    "flights30k": ("arr_delay", "number", None),
-    "adult": ("income", "class", None),
-    "diamonds": ("price", "number", None),
-}
+# table: (target, class or number, source)
+with open(Path(__file__).with_name("tables.csv"), newline="") as file:
+    TABLES = {row["table"]: (row["target"], row["kind"], row["source"]) for row in csv.DictReader(file)}
 
 
 def read(folder, name):
     """The table's inputs and target; dates become numbers."""
-    target, task, limit = TABLES[name]
+    target, task, _ = TABLES[name]
     path = next(p for p in (folder / f"{name}.csv", folder / f"{name}.csv.gz") if p.exists())
     frame = pd.read_csv(path)
     frame = frame[frame[target].notna()]
-    if limit and len(frame) > limit:
-        frame = frame.sample(limit, random_state=0)
     y = frame.pop(target)
     for column in frame.select_dtypes(exclude=["number", "bool"]):
         text = frame[column].astype(str)
@@ -143,8 +119,8 @@ def main():
     have = {p.name.split(".csv")[0] for p in options.data.iterdir()}
     versions = [f"{m.__name__} {m.__version__}" for m in (sklearn, lightgbm, pd, np)]
     print(f"Python {platform.python_version()}, {', '.join(versions)}\n")
-    print("| table | rows | columns | score | linear | MLP (64, 64) | LightGBM | seconds |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| table | rows | columns | score | linear | MLP (64, 64) | LightGBM | seconds | source |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for name in names:
         if name not in have:
             print(f"{name}: no such table here, left out", file=sys.stderr)
@@ -161,7 +137,7 @@ def main():
         cells = [f"{s[0]:.4f}; {np.mean(s):.4f} ± {np.std(s):.4f}" for s in got.values()]
         times = " / ".join(f"{s / options.seeds:.1f}" for s in spent.values())
         what = "accuracy" if task == "class" else "R2"
-        print(f"| {name} | {len(X)} | {X.shape[1]} | {what} | {' | '.join(cells)} | {times} |", flush=True)
+        print(f"| {name} | {len(X)} | {X.shape[1]} | {what} | {' | '.join(cells)} | {times} | {TABLES[name][2]} |", flush=True)
 
 
 if __name__ == "__main__":
