@@ -154,7 +154,16 @@ impl Prepared {
         let (outputs, loss) = (output.n_outputs(), output.loss());
         let (groups, has_validation) = (None, false);
         let rows = rows_beside_test(n_rows, options, given.test.is_some())?;
-        let facts = Facts { rows, all_rows: n_rows, columns: n_inputs, outputs, loss, groups, has_validation };
+        let facts = Facts {
+            rows,
+            all_rows: n_rows,
+            columns: n_inputs,
+            are_pixels: true,
+            outputs,
+            loss,
+            groups,
+            has_validation,
+        };
         let recipe = Recipe::new(&facts, options)?;
         let splitter = Splitter::stratified(&targets);
         let has_test = given.test.is_some();
@@ -227,7 +236,8 @@ impl<'a> Found<'a> {
         });
         let (groups, rows, all_rows) = (groups.transpose()?, n_rows, rows.len());
         let columns = self.schema.columns.iter().filter(|column| column.role == Role::Feature).count();
-        Recipe::new(&Facts { rows, all_rows, columns, outputs, loss, groups, has_validation }, options)
+        let facts = Facts { rows, all_rows, columns, are_pixels: false, outputs, loss, groups, has_validation };
+        Recipe::new(&facts, options)
     }
 
     /// Splits all rows, or some of them.

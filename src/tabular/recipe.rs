@@ -19,6 +19,8 @@ pub struct Facts {
     pub all_rows: usize,
     /// Columns to learn from, or pixels.
     pub columns: usize,
+    /// Whether they are pixels, which are of one kind and have one scale.
+    pub are_pixels: bool,
     /// Columns of the targets, or classes.
     pub outputs: usize,
     /// The loss that fits the targets.
@@ -100,7 +102,8 @@ impl Recipe {
         let optimizer = optimizer(compat, options)?;
         let n_updates = learning_rows.div_ceil(batch_size).div_ceil(accumulate) as u64 * epochs as u64;
         let has_held = held != Held::Part(0.0);
-        let layers = [layers(options, compat, true)?, layers(options, compat, false)?];
+        let has_scale = !facts.are_pixels && compat == Compat::Nngpu;
+        let layers = [layers(options, compat, has_scale, true)?, layers(options, compat, has_scale, false)?];
         let settings = Settings {
             optimizer,
             groups: scale_group(&layers[0], &optimizer).into_iter().collect(),
@@ -162,7 +165,7 @@ fn refuse<T>(name: &str, found: impl ToString, expected: &str) -> Result<T> {
     Err(Error::Setting { name: name.into(), found: found.to_string(), expected: expected.into() })
 }
 
-// The numbers below were measured on 23 tables of 112 to 336,776 rows; benches/quality tells how.
+// The numbers below were measured on 41 tables of 150 to 53,940 rows; benches/quality tells how.
 
 /// Of so many folds each member holds out another.
 const FOLDS: usize = 8;
@@ -276,7 +279,7 @@ pub(super) fn activation(options: &Options) -> Activation {
     options.activation.unwrap_or(Activation::Relu)
 }
 
-fn layers(options: &Options, compat: Compat, is_wide: bool) -> Result<Vec<Layer>> {
+fn layers(options: &Options, compat: Compat, has_scale: bool, is_wide: bool) -> Result<Vec<Layer>> {
     if let Some(text) = &options.layers {
         let layers = layers_of(text)?;
         if layers.iter().any(has_embedding) {
@@ -287,7 +290,7 @@ fn layers(options: &Options, compat: Compat, is_wide: bool) -> Result<Vec<Layer>
     }
     let (widths, dropout) = hidden(options, is_wide);
     let mut layers = Vec::new();
-    if compat == Compat::Nngpu && widths != [0] {
+    if has_scale && widths != [0] {
         layers.push(Layer::Scale);
     }
     for width in if widths == [0] { &[][..] } else { &widths } {
@@ -445,6 +448,7 @@ mod tests {
             rows,
             all_rows: rows,
             columns: 1,
+            are_pixels: false,
             outputs: 1,
             loss: Loss::Mse,
             groups: None,
