@@ -383,7 +383,7 @@ impl Summary {
     /// Few different numbers are edges all. Of many, those are that more rows hold than a bin has, such as the 0 of a
     /// column that is mostly 0; the rows of all others lie in bins of as many each.
     fn bins(&self, n: usize) -> Vec<f64> {
-        if n == 0 {
+        if n == 0 || self.numbers.is_empty() {
             return Vec::new();
         }
         let mut edges = self.different(n + 1);

@@ -189,6 +189,7 @@ fn a_frequent_number_is_an_edge_and_leaves_the_others_their_bins() {
     check(ColumnType::Number, options, &mostly_0, &["x", "x from 0 to 1", "x from 1 to 4", "x from 4 to 6"], &[]);
     // Few numbers are edges all, however many rows have them.
     let options = PreprocessingOptions { bins: 8, ..Default::default() };
+    check(ColumnType::Number, options.clone(), &["", ""], &["x", "x missing"], &[]);
     let few = ["1", "1", "1", "1", "1", "5", "2"];
     check(ColumnType::Number, options, &few, &["x", "x from 1 to 2", "x from 2 to 5"], &[]);
 }
