@@ -444,7 +444,12 @@ mod tests {
         check("batch-size", &[&BATCH_SIZES[0], &BATCH_SIZES[1], &format!("{BATCHES}nd")]);
         check("epochs", &[&STEPS, &EPOCHS[0], &EPOCHS[1]]);
         check("patience", &[&PATIENCE_PART, &FEWEST_PATIENCE]);
-        let facts = |rows| Facts {
+        let [few, many, most] = [10_000, 100_000, 100_001].map(|rows| default_members(&facts(rows)));
+        check("members", &[&few, &many, &10000, &most, &100000]);
+    }
+
+    fn facts(rows: usize) -> Facts {
+        Facts {
             rows,
             all_rows: rows,
             columns: 1,
@@ -453,8 +458,25 @@ mod tests {
             loss: Loss::Mse,
             groups: None,
             has_validation: false,
+        }
+    }
+
+    #[test]
+    fn columns_have_a_scale_that_learns_faster_but_not_where_another_network_was_asked_for() {
+        let rates = |facts: &Facts, options: &Options| {
+            let recipe = Recipe::new(facts, options).expect("settings that go together");
+            let network = recipe.network(3, &[], 1).expect("layers that go together");
+            let has_scale = network.layers().first() == Some(&Layer::Scale);
+            (has_scale, recipe.settings.groups.iter().map(|group| group.optimizer.learning_rate()).collect::<Vec<_>>())
         };
-        let [few, many, most] = [10_000, 100_000, 100_001].map(|rows| default_members(&facts(rows)));
-        check("members", &[&few, &many, &10000, &most, &100000]);
+        let table = |options: Options| rates(&facts(100), &options);
+        let faster = SCALE_RATE * LEARNING_RATE;
+        assert_eq!(table(Options::default()), (true, vec![faster]));
+        assert_eq!(table(Options { hidden: Some(vec![8]), ..Default::default() }), (true, vec![faster]));
+        assert_eq!(table(Options { optimizer: Some("sgd".into()), ..Default::default() }), (true, vec![]));
+        assert_eq!(table(Options { hidden: Some(vec![0]), ..Default::default() }), (false, vec![]));
+        assert_eq!(table(Options { layers: Some("8 relu".into()), ..Default::default() }), (false, vec![]));
+        assert_eq!(table(Options { compat: Some(Compat::Mlx), ..Default::default() }), (false, vec![]));
+        assert_eq!(rates(&Facts { are_pixels: true, ..facts(100) }, &Options::default()), (false, vec![]));
     }
 }
