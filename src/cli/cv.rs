@@ -73,7 +73,8 @@ impl Cv {
         log.prepared(training.path()?, &folds[0]);
         let device = training.open(&folds[0], &log)?;
         let epochs = folds[0].recipe.settings.epochs;
-        let mut progress = Progress::new(epochs, folds[0].n_batches(), Interrupt::listen(), log);
+        let samples = folds.iter().flat_map(|fold| &fold.members).map(|member| member.train.len()).sum();
+        let mut progress = Progress::new(epochs, folds[0].n_batches(), samples, Interrupt::listen(), log);
         let fitted = fit_packed(&device, &folds, &mut |event| progress.observe(event))
             .inspect_err(|_| progress.clear())
             .map_err(|error| folds[0].place(error))?;

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use console::Term;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use nngpu::train::{Ended, Event, FittedMembers, MembersEpoch};
 
 use super::interrupt::Interrupt;
@@ -17,6 +17,8 @@ pub struct Progress {
     epochs: usize,
     /// Steps of the bar that an epoch takes.
     batches: usize,
+    /// Rows that all networks together learn from in an epoch, where the terminal has room to tell their speed.
+    samples: Option<usize>,
     is_terminal: bool,
     interrupt: Interrupt,
     log: Log,
@@ -26,18 +28,23 @@ pub struct Progress {
 /// A terminal of fewer columns has no place for a bar.
 const NARROW: u16 = 80;
 
+/// One of fewer has none for the speed.
+const MIDDLE: u16 = 110;
+
 /// Lines of a whole run where there is no terminal.
 const LINES: usize = 10;
 
 impl Progress {
-    pub fn new(epochs: usize, batches: usize, interrupt: Interrupt, log: Log) -> Progress {
+    /// `samples` are the rows that all networks together learn from in an epoch of so many batches.
+    pub fn new(epochs: usize, batches: usize, samples: usize, interrupt: Interrupt, log: Log) -> Progress {
         let bar = if log.is_human() { ProgressBar::new((epochs * batches) as u64) } else { ProgressBar::hidden() };
-        let is_narrow = Term::stderr().size().1 < NARROW;
-        let style = if is_narrow { "{prefix}  {wide_msg}" } else { "{prefix} {bar:12}  {wide_msg} {eta:>4}" };
+        let columns = Term::stderr().size().1;
+        let style = if columns < NARROW { "{prefix}  {wide_msg}" } else { "{prefix} {bar:12}  {wide_msg} {eta:>4}" };
         bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
         bar.set_prefix(format!("epoch 1/{epochs}"));
         let is_terminal = !bar.is_hidden();
-        Progress { bar, epochs, batches, is_terminal, interrupt, log, last: String::new() }
+        let samples = (columns >= MIDDLE).then_some(samples);
+        Progress { bar, epochs, batches, samples, is_terminal, interrupt, log, last: String::new() }
     }
 
     /// Shows what happened; breaks where the user wants to stop.
@@ -56,7 +63,9 @@ impl Progress {
     fn epoch(&mut self, epoch: &MembersEpoch) {
         self.log.epoch(epoch);
         self.last = describe(epoch);
-        self.bar.set_message(self.last.clone());
+        let speed = self.samples.map(|samples| (samples as f64 / epoch.elapsed.as_secs_f64()) as u64);
+        let speed = speed.map_or(String::new(), |speed| format!(", {} samples/s", HumanCount(speed)));
+        self.bar.set_message(format!("{}{speed}", self.last));
         let step = self.epochs.div_ceil(LINES);
         let is_shown = epoch.epoch.is_multiple_of(step) || epoch.epoch == 1 || epoch.epoch == self.epochs;
         if !self.is_terminal && is_shown {

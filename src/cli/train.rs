@@ -183,7 +183,9 @@ impl Settings {
         }
         let every = parse_time(self.outputs.checkpoint_every.as_deref().unwrap_or("30s"))?;
         let mut saving = Saving::to_file(&path, every, self.context(&provenance));
-        let mut progress = Progress::new(recipe.settings.epochs, trainer.n_batches(), Interrupt::listen(), *log);
+        let samples = prepared.members.iter().map(|member| member.train.len()).sum();
+        let mut progress =
+            Progress::new(recipe.settings.epochs, trainer.n_batches(), samples, Interrupt::listen(), *log);
         let fitted = trainer
             .fit(Some(&mut saving), &mut |event| progress.observe(event))
             .inspect_err(|_| progress.clear())
